@@ -1,0 +1,1 @@
+"""Errors, vocabulary, configuration, clock, ids: what every layer may use."""

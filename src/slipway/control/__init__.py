@@ -1,0 +1,1 @@
+"""Control plane: intake, joins, decisions, retraining."""

@@ -1,0 +1,1 @@
+"""Data plane: decode, check, predict, log, answer."""

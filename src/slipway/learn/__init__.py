@@ -1,0 +1,1 @@
+"""Fitting: encoder, candidates, evaluation, gates."""

@@ -1,0 +1,1 @@
+"""Judges of a served endpoint: drift and risk. They judge; only control acts."""

@@ -1,0 +1,1 @@
+"""States, guards and verdicts of a rollout. They judge; only control acts."""

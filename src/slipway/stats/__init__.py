@@ -1,0 +1,1 @@
+"""Pure anytime-valid statistics: no clock, file, random generator or logger inside."""

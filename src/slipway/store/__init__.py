@@ -1,0 +1,1 @@
+"""Metadata tables, ledger, artifacts, prediction-log segments and their Parquet."""
