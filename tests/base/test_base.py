@@ -117,7 +117,8 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     write_atomic(path, b"old")
     code = (
-        "import resource, signal, sys\nfrom pathlib import Path\nfrom slipway.base.files import write_atomic\n"
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from slipway.base.files import write_atomic\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
         "write_atomic(Path(sys.argv[1]), b'n' * 1000)"
     )
