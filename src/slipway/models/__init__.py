@@ -1,1 +1,1 @@
-"""The bundle: encoder, predictor, signing. Imported by the gateway, so no training library here."""
+"""Bundles and what predicts: encoder, flavours, losses, references, signing. Light to import."""
