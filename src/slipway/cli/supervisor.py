@@ -1,0 +1,182 @@
+"""``slipway up``: keeps the gateway and the controller running on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import msgspec
+
+from slipway.base.config import Config
+from slipway.base.errors import FaultError
+from slipway.base.files import exclusive_lock, write_atomic
+from slipway.base.layout import Layout
+
+_POLL_SECONDS = 0.1
+_STOP_SECONDS = 15.0
+#: A child that lives shorter than this is restarted with a growing pause, so that a broken one does not spin.
+_STEADY_SECONDS = 5.0
+_LONGEST_PAUSE = 5.0
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What is up: written to ``.slipway/run/up.json`` for other commands and for people."""
+
+    url: str
+    supervisor: int
+    gateway: int
+    controller: int
+
+
+class Child:
+    """One kept process: started, watched, restarted when it dies."""
+
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
+        self.name = name
+        self.restarts = 0
+        self._command = command
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._pause = 0.0
+        self._not_before = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Process id of the current incarnation, 0 when none runs."""
+        return self._process.pid if self._process else 0
+
+    def start(self) -> None:
+        """Start the process; its output goes to the log file."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._started = time.monotonic()
+
+    def tend(self) -> bool:
+        """Restart the process if it has died. Returns whether it was restarted."""
+        if self._process is not None and self._process.poll() is None:
+            return False
+        now = time.monotonic()
+        if self._process is not None:
+            steady = now - self._started >= _STEADY_SECONDS
+            self._pause = 0.0 if steady else min(_LONGEST_PAUSE, self._pause * 2 + 0.1)
+            self._not_before = now + self._pause
+            self._process = None
+        if now < self._not_before:
+            return False
+        self.restarts += 1
+        self.start()
+        return True
+
+    def stop(self) -> None:
+        """Ask the process to end, and insist after a while."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+class Supervisor:
+    """Gateway and controller of one project, as children of this process.
+
+    Raises (from ``run``):
+        ConflictError: the project is already up.
+        FaultError: the gateway does not answer.
+    """
+
+    def __init__(self, layout: Layout, config: Config, *, host: str, port: int) -> None:
+        self._layout = layout
+        self._url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+        root = str(layout.root)
+        self._gateway = Child(
+            "gateway",
+            [sys.executable, "-m", "slipway.gateway", root, host, str(port), str(config.serve.workers)],
+            layout.run / "gateway.log",
+        )
+        self._controller = Child(
+            "controller", [sys.executable, "-m", "slipway.control", root], layout.run / "controller.log"
+        )
+        self._stopping = threading.Event()
+
+    def run(self, ready: Callable[[Running], None], restarted: Callable[[str], None]) -> None:
+        """Keep both children alive until a signal asks to stop.
+
+        Args:
+            ready: called once, when the gateway answers.
+            restarted: called with the name of a child that had to be started again.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._stopping.set())
+        self._layout.create()
+        children = (self._controller, self._gateway)
+        with exclusive_lock(self._layout.run / "up.lock", "`slipway up`"):
+            try:
+                for child in children:
+                    child.start()
+                self._await_gateway()
+                self._announce()
+                ready(self.running())
+                while not self._stopping.wait(_POLL_SECONDS):
+                    for child in children:
+                        if child.tend():
+                            self._announce()
+                            restarted(child.name)
+            finally:
+                for child in reversed(children):
+                    child.stop()
+                (self._layout.run / "up.json").unlink(missing_ok=True)
+
+    def running(self) -> Running:
+        """Where it answers, and the process ids."""
+        return Running(
+            url=self._url, supervisor=os.getpid(), gateway=self._gateway.pid, controller=self._controller.pid
+        )
+
+    def _announce(self) -> None:
+        write_atomic(self._layout.run / "up.json", msgspec.json.encode(self.running()))
+
+    def _await_gateway(self, patience: float = 30.0) -> None:
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and not self._stopping.is_set():
+            if answers(f"{self._url}/healthz"):
+                return
+            self._gateway.tend()
+            self._stopping.wait(_POLL_SECONDS)
+        if not self._stopping.is_set():
+            raise FaultError(
+                expected=f"the gateway to answer at {self._url} within {patience:.0f} s",
+                got="no answer",
+                where=str(self._layout.run / "gateway.log"),
+                next_step="read that log; another program may hold the port: try --port",
+            )
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urlopen(url, timeout=1.0) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def read_running(layout: Layout) -> Running | None:
+    """What ``slipway up`` says is running, or None."""
+    try:
+        return msgspec.json.decode((layout.run / "up.json").read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
