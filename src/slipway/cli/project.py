@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from slipway.store.database import Database
 
 ProjectOption = Annotated[
-    Path, typer.Option("--project", "-p", help="Folder of the project (or a folder inside it).", show_default=".")
+    Path,
+    typer.Option("--project", "-p", help="Folder of the project (or a folder inside it).", show_default="."),
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", callback=set_json, help="One JSON document on stdout, nothing else.")
