@@ -1,0 +1,122 @@
+"""Which bytes of the log were consumed, and in which order.
+
+Frames are numbered from 1 in the order in which the controller consumed them, over all segments: a frame's
+``seq``. A batch is a run of neighbouring frames of one segment. What is recorded here, in the transaction
+that consumed the frames, makes consumption exactly once, and lets the log be replayed in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select, update
+
+from slipway.base.errors import ConflictError
+from slipway.store.database import Transaction
+from slipway.store.segments import HEADER_BYTES
+from slipway.store.tables import batches as batch_table
+from slipway.store.tables import segments
+
+
+@dataclass(frozen=True)
+class IntakeBatch:
+    """Frames ``last_seq - events + 1`` to ``last_seq``: bytes ``start`` to ``stop`` of a segment."""
+
+    segment: str
+    start: int
+    stop: int
+    events: int
+    last_seq: int
+
+    @property
+    def after_seq(self) -> int:
+        """Frames consumed before this batch."""
+        return self.last_seq - self.events
+
+
+def append_batch(tx: Transaction, segment: str, start: int, stop: int, events: int) -> int:
+    """Record that bytes ``start`` to ``stop`` of a segment, ``events`` frames, were consumed next.
+
+    A batch that goes on where the last one ended is merged with it.
+
+    Args:
+        tx: the write transaction in which the frames took effect.
+        segment: its name (``Segment.name``).
+        start: where reading began; 0 at the first time.
+        stop: end offset of the last frame read.
+        events: number of frames, at least 1.
+
+    Returns:
+        ``position`` after this batch.
+
+    Raises:
+        ConflictError: another process consumed that segment meanwhile, or the batch is empty.
+    """
+    before = position(tx)
+    row = tx.execute(select(segments).where(segments.c.name == segment)).one_or_none()
+    consumed = row.consumed if row else HEADER_BYTES
+    if max(start, HEADER_BYTES) != consumed or stop <= consumed or events < 1 or (row and row.sealed):
+        raise ConflictError(
+            expected=f"frames of the log from byte {consumed} on",
+            got=f"{events} from byte {start} to {stop}",
+            where=segment,
+            next_step="run one controller per project",
+        )
+    last = before + events
+    if row:
+        grown = {"consumed": stop, "events": row.events + events, "last_seq": last}
+        tx.execute(update(segments).where(segments.c.name == segment).values(grown))
+    else:
+        tx.execute(
+            insert(segments).values(
+                name=segment,
+                consumed=stop,
+                events=events,
+                first_seq=before + 1,
+                last_seq=last,
+                sealed=False,
+                files="{}",
+            )
+        )
+    _append(tx, IntakeBatch(segment, consumed, stop, events, last))
+    return last
+
+
+def _append(tx: Transaction, batch: IntakeBatch) -> None:
+    table = batch_table.c
+    merged = tx.execute(
+        update(batch_table)
+        .where(table.last_seq == batch.after_seq, table.segment == batch.segment, table.stop == batch.start)
+        .values(last_seq=batch.last_seq, stop=batch.stop, events=table.events + batch.events)
+    )
+    if merged.rowcount == 0:
+        tx.execute(
+            insert(batch_table).values(
+                last_seq=batch.last_seq,
+                segment=batch.segment,
+                start=batch.start,
+                stop=batch.stop,
+                events=batch.events,
+            )
+        )
+
+
+def batches(tx: Transaction, after_seq: int = 0, segment: str | None = None) -> Iterator[IntakeBatch]:
+    """The batches of segments that are not sealed, in order, with a frame later than ``after_seq``."""
+    query = select(batch_table).where(batch_table.c.last_seq > after_seq).order_by(batch_table.c.last_seq)
+    if segment is not None:
+        query = query.where(batch_table.c.segment == segment)
+    for row in tx.execute(query):
+        yield IntakeBatch(row.segment, row.start, row.stop, row.events, row.last_seq)
+
+
+def offsets(tx: Transaction) -> dict[str, int]:
+    """For each segment begun and not sealed: the byte from which to read on."""
+    query = select(segments.c.name, segments.c.consumed).where(segments.c.sealed.is_(False))
+    return {row.name: row.consumed for row in tx.execute(query)}
+
+
+def position(tx: Transaction) -> int:
+    """Number of frames consumed in all; the ``seq`` of the last."""
+    return tx.scalar(select(func.max(segments.c.last_seq))) or 0

@@ -1,0 +1,25 @@
+"""A fresh project with a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slipway.base.layout import Layout
+from slipway.store.database import Database, open_database
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "pro ject%20?")
+    made.create()
+    return made
+
+
+@pytest.fixture
+def db(layout: Layout) -> Iterator[Database]:
+    opened = open_database(layout)
+    yield opened
+    opened.close()
