@@ -227,7 +227,7 @@ def dump_contract(contract: Contract) -> str:
         parts.append(f"\n[columns.{_key(column.name)}]\n")
         fields: dict[str, object] = msgspec.structs.asdict(column)
         fields["role"] = column.role
-        parts += [f"{key} = {_toml(value)}\n" for key, value in fields.items() if _written(key, value)]
+        parts += [f"{key} = {toml_value(value)}\n" for key, value in fields.items() if _written(key, value)]
     return "".join(parts)
 
 
@@ -244,7 +244,8 @@ def _text(text: str) -> str:
     return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A text, number, bool or tuple of texts as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
