@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from slipway.base.errors import ContractError, IntegrityError
+from slipway.data.moments import parse_moment
 from slipway.models.values import NAN, Cell, Column, Floats, cells, each, floats, refused, to_float, to_text
 
 Kind = Literal["number", "bool", "category", "datetime"]
@@ -218,13 +219,14 @@ def date_parts(value: object) -> tuple[float, ...]:
 
     Raises:
         TypeError: no text and no date.
-        ValueError: the text is no ISO 8601 date.
-        OverflowError: the time in UTC lies outside the years 1 to 9999.
+        ValueError: the text is no ISO 8601 time, or its time in UTC lies outside the years 1 to 9999.
     """
     if value is None:
         return _MISSING_DATE
     if isinstance(value, str):
-        value = datetime.fromisoformat(value)
+        value = parse_moment(value)
+        if value is None:
+            raise ValueError
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             value = value.astimezone(UTC)
