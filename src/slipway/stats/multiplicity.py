@@ -35,7 +35,7 @@ def e_bh(e_values: ArrayLike, alpha: float) -> Ints:
     within("alpha", alpha, 0.0, 1.0)
     order = np.argsort(-es, kind="stable")
     ranks = np.arange(1, es.size + 1)
-    passed = np.nonzero(es[order] * ranks * alpha >= es.size)[0]
+    passed = np.flatnonzero(es[order] >= es.size / (ranks * alpha))
     kept = order[: passed[-1] + 1] if passed.size else order[:0]
     return np.sort(kept).astype(np.int64)
 

@@ -1,0 +1,194 @@
+"""Has the mix of one feature changed? An e-detector over the shares of fixed bins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from slipway.base.errors import UsageError
+from slipway.stats.arguments import Floats, Ints, count, indices, not_negative, within
+from slipway.stats.banks import DetectorBank
+from slipway.stats.sequential import Sequential
+
+#: Bets as shares of the largest one: Kelly's bet for a bin that grows from m to q is (q - m) / (1 - m).
+BETS = (0.03, 0.1, 0.3, 0.9)
+
+#: Standard errors of a reference share that the tolerance grows by.
+REFERENCE_ERRORS = 3.0
+
+#: Blocks per vectorised step.
+STEP = 512
+
+
+class BinDrift(Sequential):
+    """CUSUM e-detector for a change of any bin's share by more than a tolerance.
+
+    For bin b with reference share p and slack e = tolerance + 3 standard errors of p there are four bets
+    that its share exceeds p + e, with factor 1 + l (1[bin = b] - (p + e)) per row, and four that it falls
+    below p - e. Their products over a block of rows drive CUSUM components, and ``e_value`` is the mean of
+    all of them. Only counts per block matter, so rows of a block may come in any order.
+
+    Assumes that before the change each row falls into bin b with conditional probability between p - e and
+    p + e. Clustered rows (one user, one session) break that: take one row per cluster.
+
+    Guarantee: while that holds, the expected number of rows to the first alarm is at least ``run_length``.
+    For many features: ``multiplicity.e_bh`` of their ``e_value``s with alpha = 1 / ``threshold`` keeps that
+    run length for all features together.
+
+    Args:
+        reference_shares: (B,) shares >= 0 that sum to 1 (to 1e-6).
+        n_reference: rows behind the shares.
+        tolerance: change of a share that does not matter, >= 0.
+        run_length: in rows, more than ``block``.
+        block: rows per step.
+
+    Raises:
+        UsageError: an argument outside its range.
+        DataError: from ``update`` and ``update_many``: indices outside [0, B); nothing is absorbed.
+
+    Sources: e-detectors of Shin, Ramdas, Rinaldo, arXiv 2203.03532, on the bounded-mean bets of Waudby-Smith
+    & Ramdas, arXiv 2010.09686.
+
+    >>> rng = np.random.default_rng(0)
+    >>> drift = BinDrift([0.5, 0.3, 0.2], n_reference=10_000, tolerance=0.02, run_length=1e6)
+    >>> drift.update_many(rng.choice(3, 20_000, p=[0.5, 0.3, 0.2]))
+    >>> drift.alarmed
+    False
+    >>> drift.update_many(rng.choice(3, 5_000, p=[0.3, 0.3, 0.4]))
+    >>> drift.alarmed_at, drift.change_point
+    (20200, 20000)
+    """
+
+    parameters = ("reference_shares", "n_reference", "tolerance", "run_length", "block")
+    memory = ("n", "_counts", "_bank")
+
+    def __init__(
+        self,
+        reference_shares: Sequence[float],
+        n_reference: int,
+        tolerance: float,
+        run_length: float,
+        block: int = 50,
+    ) -> None:
+        self.reference_shares = _shares(reference_shares)
+        self.n_reference = count("n_reference", n_reference)
+        self.tolerance = not_negative("tolerance", tolerance)
+        self.block = count("block", block)
+        self.run_length = within("run_length", run_length, self.block, math.inf)
+        self._bins, self._table = _components(
+            np.array(self.reference_shares), self.n_reference, self.tolerance, self.block
+        )
+        self._counts = np.zeros(len(self.reference_shares), np.int64)
+        self._bank = DetectorBank(self._bins.size, self.threshold)
+        self.n = 0
+
+    @property
+    def threshold(self) -> float:
+        """Value of ``e_value`` at which the alarm comes: run_length in blocks."""
+        return self.run_length / self.block
+
+    @property
+    def log_value(self) -> float:
+        """Log of ``e_value``."""
+        return self._bank.log_value
+
+    @property
+    def e_value(self) -> float:
+        """Current value of the detector, at the last full block; capped at the largest float."""
+        return math.exp(min(self.log_value, 709.0))
+
+    @property
+    def alarmed_at(self) -> int | None:
+        """Row that completed the alarming block."""
+        return None if self._bank.alarmed_at is None else self._bank.alarmed_at * self.block
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether the detector has alarmed; stays so until a new detector is started."""
+        return self._bank.alarmed_at is not None
+
+    @property
+    def change_point(self) -> int:
+        """Rows before the estimated change, a multiple of ``block``; fixed at the alarm."""
+        return self._bank.change_point * self.block
+
+    @property
+    def leading_bin(self) -> int:
+        """Bin of the component that is now the largest."""
+        return int(self._bins[self._bank.leader])
+
+    def update(self, x: int) -> None:
+        """Absorb the bin index of one row."""
+        (index,) = indices([x], self._counts.size, "BinDrift")
+        self._counts[index] += 1
+        self.n += 1
+        if self.n % self.block == 0:
+            self._close_blocks(self._counts[None, :])
+
+    def update_many(self, xs: ArrayLike) -> None:
+        """Absorb (n,) bin indices; rows short of a full block wait in the state."""
+        rows = indices(xs, self._counts.size, "BinDrift")
+        waiting = self.n % self.block
+        head = rows[: self.block - waiting]
+        self._counts += np.bincount(head, minlength=self._counts.size)
+        self.n += rows.size
+        if waiting + head.size < self.block:
+            return
+        self._close_blocks(self._counts[None, :])
+        rows = rows[head.size :]
+        full = rows.size // self.block
+        for start in range(0, full, STEP):
+            blocks = min(STEP, full - start)
+            part = rows[start * self.block : (start + blocks) * self.block].reshape(blocks, self.block)
+            keys = part + self._counts.size * np.arange(blocks)[:, None]
+            counts = np.bincount(keys.ravel(), minlength=blocks * self._counts.size)
+            self._close_blocks(counts.reshape(blocks, -1))
+        self._counts += np.bincount(rows[full * self.block :], minlength=self._counts.size)
+
+    def _close_blocks(self, counts: Ints) -> None:
+        """Bet on the (T, B) counts of full blocks, and start the next block empty."""
+        self._bank.scan(self._table[np.arange(self._bins.size), counts[:, self._bins]])
+        self._counts = np.zeros_like(self._counts)
+
+
+def _shares(values: Sequence[float]) -> list[float]:
+    shares = [float(share) for share in values]
+    if not shares or min(shares) < 0.0 or not abs(math.fsum(shares) - 1.0) < 1e-6:
+        raise UsageError(
+            expected="shares of at least 0 that sum to 1",
+            got=f"{len(shares)} shares with sum {math.fsum(shares):g}",
+            where="reference_shares",
+        )
+    return shares
+
+
+def _components(shares: Floats, n: int, tolerance: float, block: int) -> tuple[Ints, Floats]:
+    """Bin of each component (K,), and its log e-value by count in a block (K, block + 1)."""
+    smoothed = (shares * n + 1.0) / (n + 2.0)
+    slack = tolerance + REFERENCE_ERRORS * np.sqrt(smoothed * (1.0 - smoothed) / n)
+    hits = np.arange(block + 1.0)
+    bins: list[int] = []
+    tables: list[Floats] = []
+    for index, (share, e) in enumerate(zip(shares, slack, strict=True)):
+        high, low = share + e, share - e
+        if high < 1.0:
+            for bet in BETS:
+                bins.append(index)
+                hit, miss = math.log1p(bet * (1.0 - high) / high), math.log1p(-bet)
+                tables.append(hits * hit + (block - hits) * miss)
+        if low > 0.0:
+            for bet in BETS:
+                bins.append(index)
+                hit, miss = math.log1p(-bet), math.log1p(bet * low / (1.0 - low))
+                tables.append(hits * hit + (block - hits) * miss)
+    if not bins:
+        raise UsageError(
+            expected="a tolerance that some bin could exceed",
+            got=f"tolerance {tolerance:g} with {n} reference rows",
+            where="BinDrift",
+            next_step="lower the tolerance or take more reference rows",
+        )
+    return np.array(bins, np.int64), np.array(tables)
