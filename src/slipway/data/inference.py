@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from slipway.base.errors import DataError, TargetError, UsageError
 from slipway.base.vocabulary import Task, Value
 from slipway.data.contract import Column, ColumnType, Contract
-from slipway.data.tables import matching, moments
+from slipway.data.tables import canonical, matching, moments
 
 #: A whole-number target with at most this many values is read as classes, with more as a quantity.
 _MOST_NUMBER_CLASSES = 10
@@ -24,6 +24,8 @@ _ID_SHARE = 0.9
 _ID_ROWS = 50
 _TEXT_WORDS = 4.0
 _SORTED_SHARE = 0.99
+#: Beyond, a power of ten or its product with a bound may leave the range of a float.
+_MOST_DIGITS = 150
 _TIME_NAME = re.compile(r"time|date|day|stamp|created|month", re.IGNORECASE)
 _ID_NAME = re.compile(r"(^|[_\s-])(id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
 
@@ -53,14 +55,16 @@ _NO_HINTS = Hints()
 
 
 def infer(df: pl.DataFrame, target: str, hints: Hints = _NO_HINTS) -> Inference:
-    """Guess task and contract of a canonical table.
+    """Guess task and contract of a table.
 
     Raises:
+        SourceError: a column of lists or structs that ``hints`` do not exclude.
         TargetError: the target is not there, has no value, one value only, or too many to be classes.
         UsageError: ``hints`` name a column that is not there.
         DataError: no column is left that a model could read.
     """
     _refuse_unknown(df, target, hints)
+    df = canonical(df, exclude=hints.exclude)
     task, classes = _task(df[target], hints.task)
     excluded = set(matching(hints.exclude, df.columns)) - {target, hints.time, hints.group}
     described = [_describe(df[name], excluded) for name in df.columns if name != target]
@@ -235,15 +239,19 @@ def _range(present: pl.Series, kind: ColumnType) -> tuple[int | float | None, in
             return None, None
         digits = 2 - floor(log10(span))
         low, high = _neat(least - span / 10, digits, floor), _neat(most + span / 10, digits, ceil)
+        if not (isfinite(low) and isfinite(high)):
+            return None, None
     zero = type(low)(0)
     return (max(low, zero) if least >= 0 else low), (min(high, zero) if most <= 0 else high)
 
 
 def _neat(bound: float, digits: int, outward: Callable[[float], int]) -> float:
     """Round outward to so many decimals (negative: tens, hundreds ...)."""
+    if abs(digits) > _MOST_DIGITS or not isfinite(bound):
+        return bound
     if digits < 0:
         return float(outward(bound / 10.0**-digits) * 10**-digits)
-    return bound if digits > 300 else round(outward(bound * 10.0**digits) / 10.0**digits, digits)
+    return round(outward(bound * 10.0**digits) / 10.0**digits, digits)
 
 
 def _words(name: str, present: pl.Series, distinct: int, missing: float) -> Column:

@@ -92,10 +92,11 @@ def take_snapshot(layout: Layout, df: pl.DataFrame, source: str) -> Snapshot:
             if not _intact(layout, digest):
                 shutil.rmtree(final, ignore_errors=True)
                 _write(table, digest, blocks, source, final)
-    except OSError as error:
+    except (OSError, pl.exceptions.ComputeError) as error:
+        # Polars wraps what the operating system says while it writes the Parquet file.
         raise StoreError(
             expected="room and permission to store a snapshot",
-            got=error.strerror or type(error).__name__,
+            got=getattr(error, "strerror", None) or "a file that cannot be written whole",
             where=str(layout.snapshots),
             next_step="free disk space or mend the permissions, then run the command again",
         ) from None
@@ -122,7 +123,8 @@ def load_snapshot(layout: Layout, digest: str) -> pl.DataFrame:
         ) from None
     except (pl.exceptions.PolarsError, OSError):
         raise _changed(path) from None
-    if _digests(table)[0] != digest:
+    plain = all(series.dtype.base_type() in TYPE_NAMES for series in table.get_columns())
+    if not plain or _digests(table)[0] != digest:
         raise _changed(path)
     return table
 
@@ -191,7 +193,7 @@ def _write(table: pl.DataFrame, digest: str, blocks: list[str], source: str, fin
         partial.rename(final)
         failpoint("snapshot.renamed")
         sync_directory(final.parent)
-    except OSError:
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
 

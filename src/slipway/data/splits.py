@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from slipway.base.errors import DataError, TargetError
-from slipway.data.contract import Column, Contract
+from slipway.data.contract import NUMERIC, Column, Contract
 from slipway.data.tables import conform_column, moments
 
 Indices = NDArray[np.int64]
@@ -37,8 +37,8 @@ def split(df: pl.DataFrame, contract: Contract, share: float, seed: int) -> Spli
     Temporal when the contract has a time column: the newest rows, where rows of one instant stay together
     and rows without a time count as oldest. Else grouped when it has a group column: whole groups. Else
     stratified by class: of each class with two rows or more at least one lies on both sides, a class with
-    one row goes to training. Else, where the labels are quantities (over 100 different ones, or hardly any
-    twice), at random.
+    one row goes to training. Else, where the labels are quantities (numbers, over 100 different ones or
+    hardly any twice), at random.
 
     Args:
         df: the table; columns of the contract's names.
@@ -90,7 +90,8 @@ def _held_out(
         groups = _column(df, contract.group).gather(labelled)
         return "grouped", _whole_groups(groups, share, rng)
     labels = _codes(target.gather(labelled))
-    if len(np.unique(labels)) > min(_MOST_CLASSES, len(labels) / 2):
+    numbers = contract.target.type in NUMERIC
+    if numbers and len(np.unique(labels)) > min(_MOST_CLASSES, len(labels) / 2):
         return "random", _of_each_class(np.zeros_like(labels), share, rng)
     return "stratified", _of_each_class(labels, share, rng)
 

@@ -190,16 +190,17 @@ def conform_column(series: pl.Series, column: Column, where: str = "table") -> p
 
 def _unfractioned(series: pl.Series) -> pl.Series | None:
     whole = series.cast(pl.Int64, strict=False)
-    return whole if bool((whole.cast(pl.Float64) == series).all()) else None
+    return whole if _same_numbers(whole.cast(pl.Float64), series) else None
 
 
 def _as_float(series: pl.Series) -> pl.Series | None:
     floats = series.cast(pl.Float64)
-    beyond = floats.abs() > 2.0**53
-    exact = (floats.filter(beyond).cast(pl.Int64, strict=False) == series.filter(beyond)).fill_null(
-        value=False
-    )
-    return floats if bool(exact.all()) else None
+    return floats if _same_numbers(floats.cast(pl.Int64, strict=False), series) else None
+
+
+def _same_numbers(back: pl.Series, series: pl.Series) -> bool:
+    """Whether a change of type and back gave every number again."""
+    return back.null_count() == series.null_count() and bool((back == series).all())
 
 
 _CASTS: dict[tuple[DataTypeClass, DataTypeClass], Callable[[pl.Series], pl.Series | None]] = {
