@@ -42,7 +42,7 @@ SIGNATURE = "model.sig"
 _META, _CONTRACT, _ENCODER, _EVIDENCE = "bundle.json", "contract.toml", "encoder.json", "evidence/"
 _REFERENCE, _RISK = "reference.json", "risk.json"
 #: Up to here the single-row path, repeated, is faster than building a matrix.
-_FEW_ROWS = 8
+_FEW_ROWS = 16
 
 
 class BundleMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
