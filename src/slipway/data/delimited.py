@@ -52,6 +52,8 @@ def read_delimited(path: Path, data: Data) -> pl.DataFrame:
     where = str(path)
     content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     _refuse_other_encodings(content, where)
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
     dialect = _dialect(content, data, where)
     names, body_at = _names(content, dialect, data, where)
     table = _records(content, body_at, names, dialect, where)
@@ -118,19 +120,31 @@ def _sniffed(lines: list[str], where: str) -> str:
     """The delimiter that cuts the sample into the same number of fields as its first line."""
     fallback: tuple[int, str] = (1, "")
     for delimiter in _DELIMITERS:
-        widths = [len(fields) for fields in csv.reader(lines, delimiter=delimiter, strict=False)]
+        widths = _sample_widths(lines, delimiter)
         first = widths[0] if widths else 1
         if first > 1 and widths.count(first) >= 0.9 * len(widths):
             return delimiter
         fallback = max(fallback, (first, delimiter), key=lambda found: found[0])
     if fallback[1]:
         return fallback[1]
-    raise SourceError(
+    raise _one_field(where)
+
+
+def _one_field(where: str) -> SourceError:
+    return SourceError(
         expected="at least two columns, separated by a comma, tab, semicolon, bar or blank",
         got="one field in the first line",
         where=where,
         next_step="set data.separator (--separator)",
     )
+
+
+def _sample_widths(lines: list[str], delimiter: str) -> list[int]:
+    """Fields in each record of the sample; none when it does not parse so."""
+    try:
+        return [len(fields) for fields in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return []
 
 
 def _quoted(content: bytes, delimiter: str, where: str) -> bool:
@@ -169,6 +183,8 @@ def _names(content: bytes, dialect: Dialect, data: Data, where: str) -> tuple[li
         if len(first) != len(data.columns):
             raise _ragged(len(data.columns), len(first), where, dialect.skipped + 1)
         return list(data.columns), _after_header(content, at, lines, first, data.columns)
+    if len(first) < 2:
+        raise _one_field(where)
     names = [name.strip() for name in first]
     numbers = sum(_NUMBER.fullmatch(name) is not None for name in names)
     if numbers >= max(1, len(names) / 4):
@@ -198,7 +214,7 @@ def _after_lines(content: bytes, at: int, lines: int) -> int:
 
 def _first_record(content: bytes, at: int, dialect: Dialect) -> tuple[list[str], int]:
     """The fields of the first record, and how many lines it takes."""
-    return next(_parsed(content, at, dialect), ([], 1))
+    return next(_parsed(content, at, dialect), ([""], 1))
 
 
 def _parsed(content: bytes, at: int, dialect: Dialect) -> Iterator[tuple[list[str], int]]:

@@ -1,0 +1,83 @@
+"""Delimited text: what a writer writes reads back, and no bytes do worse than a clear refusal."""
+
+import csv
+import io
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from slipway.base.config import Data
+from slipway.base.errors import SourceError
+from slipway.data.source import read_table
+
+#: No number, marker or boolean, and no blank at the ends: what must come back as it went in.
+cells = st.text(st.sampled_from("xyz é,;\t|\"'\n-#"), max_size=8).map(lambda inner: f"x{inner}x")
+
+
+def attempt(path):
+    try:
+        return read_table(path, Data(source="x"))
+    except SourceError as error:
+        return error
+
+
+@given(
+    st.integers(2, 5).flatmap(
+        lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=8)
+    ),
+    st.sampled_from([",", ";", "|"]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_written_csv_reads_back(tmp_path_factory, rows, delimiter, ending):
+    text = io.StringIO()
+    names = [f"name{i}" for i in range(len(rows[0]))]
+    csv.writer(text, delimiter=delimiter, lineterminator=ending, quoting=csv.QUOTE_ALL).writerows(
+        [names, *rows]
+    )
+    path = tmp_path_factory.getbasetemp() / "law.csv"
+    path.write_bytes(text.getvalue().encode())
+    table = read_table(path, Data(source="x"))
+    assert table.columns == names
+    assert [list(row) for row in table.rows()] == rows
+
+
+@settings(max_examples=300)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(st.sampled_from('ab1,;\t| "\n\r.-?é'), max_size=80).map(str.encode),
+    )
+)
+@example(b'"')
+@example(b'a,b\n"1,2\n')
+@example(b"a,b\r1,2\r")
+@example(b"a,b\n\xff\xfe\n")
+@example(b"|")
+@example(b"\n|\n|\n")
+@example(b'"a\nb",c\n1,2\n')
+def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    made = attempt(path)
+    if isinstance(made, SourceError):
+        assert "\n" not in made.message
+        assert made.next_step
+    else:
+        assert made.height > 0
+        assert made.width > 1
+
+
+@given(st.integers(0, 400), st.integers(1, 6), st.booleans())
+def test_the_line_of_a_ragged_record_is_exact(tmp_path_factory, before, fields, quoted):
+    first = '"two\nlines",2\n' if quoted else "one,2\n"
+    content = "a,b\n" + first + "1,2\n" * before + ",".join("9" * fields) + "\n"
+    path = tmp_path_factory.getbasetemp() / "ragged.csv"
+    path.write_text(content)
+    made = attempt(path)
+    if fields == 2:
+        assert not isinstance(made, SourceError)
+        assert made.height == before + 2
+    else:
+        assert isinstance(made, SourceError)
+        assert made.where.endswith(f"line {content.count(chr(10))}")
+        assert made.got == str(fields)
