@@ -48,7 +48,7 @@ def test_files_read_back_and_explain_themselves(loans):
     assert contract == report.contract == load_contract(layout.contract)
     assert report.rows == 300
     assert (config.project.name, config.project.task, config.project.target) == (
-        "project",
+        "loans",
         "binary",
         "repaid",
     )
@@ -78,12 +78,13 @@ def test_every_commented_default_is_true(loans):
             assert (tuple(value) if isinstance(value, list) else value) == default
 
 
-def test_a_source_elsewhere_is_named_in_full(loans, tmp_path):
-    report = init_project(loans, "repaid", tmp_path / "2nd Place")
+def test_a_source_elsewhere_is_named_in_full_and_gives_the_name(loans, tmp_path):
+    table = loans.rename(loans.with_name("2nd Export.csv"))
+    report = init_project(table, "repaid", tmp_path / "place")
     config, _ = load_project(report.layout)
-    assert config.project.name == "p-2nd-place"
-    assert Path(config.data.source) == loans.resolve()
-    assert source_path(report.layout, config.data) == loans.resolve()
+    assert config.project.name == "p-2nd-export"
+    assert Path(config.data.source) == table.resolve()
+    assert source_path(report.layout, config.data) == table.resolve()
 
 
 def test_nothing_is_replaced_unasked(loans):

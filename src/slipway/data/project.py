@@ -23,7 +23,7 @@ from slipway.data.tables import matching
 class InitOptions:
     """What the user says beside the file and the target."""
 
-    #: Default: the name of the folder.
+    #: Default: the file's name without its suffix.
     name: str | None = None
     owner: str = ""
     task: Task | None = None
@@ -82,7 +82,7 @@ def init_project(file: Path, target: str, folder: Path, options: InitOptions = _
     settings = render_settings(
         _reading(_relative(file, folder), options),
         inference,
-        name=options.name or _project_name(folder),
+        name=options.name or _project_name(file.stem),
         owner=options.owner,
     )
     parse_config(settings)
@@ -186,8 +186,8 @@ def _relative(file: Path, folder: Path) -> str:
     return source.relative_to(root).as_posix() if source.is_relative_to(root) else str(source)
 
 
-def _project_name(folder: Path) -> str:
-    name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")
+def _project_name(stem: str) -> str:
+    name = re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")
     return (name if name[:1].isalpha() else f"p-{name}".rstrip("-"))[:63]
 
 
