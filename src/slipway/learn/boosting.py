@@ -1,0 +1,266 @@
+"""Gradient-boosted trees: a short list of proved LightGBM settings, stopped early on validation rows.
+
+The same rows, seed and number of threads give the same model text as long as the time budget does not cut
+the search short. ``Boosted.cut_short`` says whether it did; ``settings`` and ``rounds`` say what was kept,
+and ``grow`` grows the same model from them without a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from lightgbm.callback import CallbackEnv, EarlyStopException
+
+from slipway.base.vocabulary import Task
+from slipway.learn.budget import Budget
+from slipway.learn.metrics import FloatArray
+from slipway.learn.problem import Fold, IndexArray, Problem
+
+_MAX_ROUNDS = 2_000
+#: Fitting on all rows takes at most about this much of the time that a configuration took on its folds.
+_REFIT_FACTOR = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What differs between the configurations tried, in LightGBM's words."""
+
+    learning_rate: float
+    num_leaves: int
+    min_data_in_leaf: int = 20
+    feature_fraction: float = 1.0
+    bagging_fraction: float = 1.0
+    lambda_l2: float = 0.0
+    # Stronger smoothing of categories than LightGBM's own, which overfits levels of few rows.
+    cat_smooth: float = 50.0
+    cat_l2: float = 20.0
+    max_cat_to_onehot: int = 8
+    objective: str = ""
+
+
+#: In order of promise: the first gives a good model in a second, the later ones seek the last per cent.
+CONFIGURATIONS: tuple[Settings, ...] = (
+    Settings(learning_rate=0.1, num_leaves=31),
+    Settings(learning_rate=0.05, num_leaves=31, feature_fraction=0.7, bagging_fraction=0.8, lambda_l2=1.0),
+    Settings(learning_rate=0.1, num_leaves=8, min_data_in_leaf=40, feature_fraction=0.7, lambda_l2=1.0),
+    Settings(
+        learning_rate=0.05,
+        num_leaves=63,
+        min_data_in_leaf=40,
+        feature_fraction=0.7,
+        bagging_fraction=0.8,
+        lambda_l2=5.0,
+    ),
+)
+#: The absolute error decides on regression models, so one configuration aims at it directly.
+MEDIAN = Settings(learning_rate=0.05, num_leaves=31, feature_fraction=0.8, objective="regression_l1")
+_OBJECTIVES: dict[Task, tuple[str, str]] = {
+    "binary": ("binary", "binary_logloss"),
+    "multiclass": ("multiclass", "multi_logloss"),
+    "regression": ("regression", "l1"),
+}
+
+#: Judges predictions for some rows of the problem: (predictions, rows) -> loss per row.
+Judge = Callable[[FloatArray, IndexArray], FloatArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boosted:
+    """A fitted ensemble of trees.
+
+    ``predictions`` lists, fold by fold, what models that had not seen a fold's check rows said about them,
+    each shaped (rows, outputs).
+    """
+
+    text: str
+    settings: Settings
+    rounds: int
+    cut_short: bool
+    tried: int
+    predictions: list[FloatArray]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One configuration on all folds."""
+
+    settings: Settings
+    rounds: int
+    predictions: list[FloatArray]
+    loss: float
+    seconds: float
+    cut_short: bool
+
+
+class _Deadline:
+    """Callback that ends boosting when the time is up; what was grown so far is kept."""
+
+    #: After early stopping (30), so that a regular stop is never taken for a cut.
+    order = 40
+
+    def __init__(self, budget: Budget, until: float) -> None:
+        self._budget = budget
+        self._until = until
+        self.hit = False
+
+    def __call__(self, env: CallbackEnv) -> None:
+        if self._budget.spent > self._until:
+            self.hit = True
+            raise EarlyStopException(env.iteration, env.evaluation_result_list or [])
+
+
+def boost(
+    problem: Problem,
+    folds: list[Fold],
+    judge: Judge,
+    budget: Budget,
+    threads: int,
+    report: Callable[[int, int], None],
+) -> Boosted:
+    """Try the configurations in turn, keep the one with the lowest mean loss, and fit it on all rows.
+
+    A configuration is begun only when it can be expected to end in time with the final fit still to come;
+    the first one always runs, cut off where it must be.
+
+    Args:
+        problem: the train part.
+        folds: where to stop early and compare.
+        judge: loss per row of predictions; the mean decides.
+        budget: the time this may take.
+        threads: LightGBM threads, at least 1.
+        report: called with (configurations done, configurations in all).
+    """
+    trees = _Trees(problem, folds, threads)
+    settings = configurations(problem)
+    best: _Trial | None = None
+    tried, slowest = 0, 0.0
+    for number, candidate in enumerate(settings):
+        if best is not None and budget.left < _REFIT_FACTOR * slowest:
+            break
+        report(number, len(settings))
+        # The final fit waits at the end: leave it a third of the time there is.
+        trial = trees.trial(candidate, judge, budget, budget.spent + budget.left * 2 / 3)
+        tried, slowest = tried + 1, max(slowest, trial.seconds)
+        if best is None or (trial.loss < best.loss and not trial.cut_short):
+            best = trial
+    assert best is not None
+    text, rounds, cut = trees.final(best, budget)
+    return Boosted(
+        text=text,
+        settings=best.settings,
+        rounds=rounds,
+        cut_short=cut or best.cut_short or tried < len(settings),
+        tried=tried,
+        predictions=best.predictions,
+    )
+
+
+def grow(problem: Problem, settings: Settings, rounds: int, threads: int) -> str:
+    """Model text of an ensemble with settings and number of rounds that are already known."""
+    data = _dataset(problem, slice(None))
+    booster = lgb.train(_parameters(problem, settings, threads, len(problem.target)), data, rounds)
+    return booster.model_to_string()
+
+
+def configurations(problem: Problem) -> tuple[Settings, ...]:
+    """The configurations worth trying on this task."""
+    return (*CONFIGURATIONS, MEDIAN) if problem.task == "regression" else CONFIGURATIONS
+
+
+class _Trees:
+    """Fits on the folds of one problem. The binned rows are shared by all configurations."""
+
+    def __init__(self, problem: Problem, folds: list[Fold], threads: int) -> None:
+        self._problem = problem
+        self._folds = folds
+        self._threads = threads
+        self._binned = [_dataset(problem, fold.fit) for fold in folds]
+        self._checks = [
+            _dataset(problem, fold.check, reference=binned)
+            for fold, binned in zip(folds, self._binned, strict=True)
+        ]
+
+    def trial(self, settings: Settings, judge: Judge, budget: Budget, until: float) -> _Trial:
+        start, rounds, cut = budget.spent, 0, False
+        predictions: list[FloatArray] = []
+        losses: list[FloatArray] = []
+        for number, fold in enumerate(self._folds):
+            share = (until - budget.spent) / (len(self._folds) - number)
+            deadline = _Deadline(budget, budget.spent + share)
+            booster = self._fit(settings, number, deadline)
+            predicted = self._predict(booster, fold.check)
+            predictions.append(predicted)
+            losses.append(judge(predicted, fold.check))
+            rounds += booster.best_iteration
+            cut = cut or deadline.hit
+        return _Trial(
+            settings=settings,
+            rounds=max(1, round(rounds / len(self._folds))),
+            predictions=predictions,
+            loss=float(np.concatenate(losses).mean()),
+            seconds=budget.spent - start,
+            cut_short=cut,
+        )
+
+    def final(self, trial: _Trial, budget: Budget) -> tuple[str, int, bool]:
+        deadline = _Deadline(budget, budget.seconds)
+        problem = self._problem
+        parameters = _parameters(problem, trial.settings, self._threads, len(problem.target))
+        data = _dataset(problem, slice(None))
+        booster = lgb.train(parameters, data, trial.rounds, callbacks=[deadline])
+        return booster.model_to_string(), booster.current_iteration(), deadline.hit
+
+    def _fit(self, settings: Settings, number: int, deadline: _Deadline) -> lgb.Booster:
+        # A slower learner needs more rounds to show that it still improves.
+        patience = math.ceil(3 / settings.learning_rate) + 10
+        return lgb.train(
+            _parameters(self._problem, settings, self._threads, len(self._folds[number].fit)),
+            self._binned[number],
+            _MAX_ROUNDS,
+            valid_sets=[self._checks[number]],
+            callbacks=[lgb.early_stopping(patience, verbose=False), deadline],
+        )
+
+    def _predict(self, booster: lgb.Booster, rows: IndexArray) -> FloatArray:
+        predicted = booster.predict(self._problem.matrix[rows], num_threads=self._threads)
+        return np.asarray(predicted, dtype=np.float64).reshape(len(rows), -1)
+
+
+def _dataset(problem: Problem, rows: IndexArray | slice, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+    return lgb.Dataset(
+        problem.matrix[rows],
+        problem.target[rows],
+        reference=reference,
+        categorical_feature=list(problem.categorical),
+        # Binning must not depend on a configuration's leaf size, for the bins are shared.
+        params={"feature_pre_filter": False, "verbosity": -1},
+        free_raw_data=False,
+    )
+
+
+def _parameters(problem: Problem, settings: Settings, threads: int, rows: int) -> dict[str, Any]:
+    objective, metric = _OBJECTIVES[problem.task]
+    values = asdict(settings)
+    values["objective"] = settings.objective or objective
+    # On a few hundred rows the usual leaf size would allow hardly a split.
+    values["min_data_in_leaf"] = max(2, min(settings.min_data_in_leaf, rows // 50))
+    values["num_leaves"] = max(4, min(settings.num_leaves, rows // 10))
+    return (
+        values
+        | {
+            "metric": metric,
+            "bagging_freq": int(settings.bagging_fraction < 1.0),
+            "num_threads": threads,
+            "seed": problem.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "feature_pre_filter": False,
+            "verbosity": -1,
+        }
+        | ({"num_class": problem.classes} if problem.task == "multiclass" else {})
+    )

@@ -1,0 +1,110 @@
+"""From a contract and training rows to the encoder that serving will use too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC
+
+import polars as pl
+
+from slipway.base.errors import ConfigError
+from slipway.data.contract import Column, ColumnType, Contract
+from slipway.models.encoder import (
+    BoolColumn,
+    CategoryColumn,
+    DatetimeColumn,
+    EncodedColumn,
+    Encoder,
+    NumberColumn,
+)
+from slipway.models.reference import FeatureKind
+from slipway.models.values import Column as Cells
+from slipway.models.values import texts
+
+#: A level needs this many training rows; with fewer it is coded like an unseen one, which so gets learned.
+RARE = 3
+#: More levels than this are not kept: the most frequent are.
+MAX_LEVELS = 1_000
+
+
+def fit_encoder(df: pl.DataFrame, contract: Contract) -> Encoder:
+    """Fit the encoder on the train part of a table.
+
+    Args:
+        df: training rows, with all feature columns of the contract.
+        contract: says which columns are features, and of which type.
+
+    Raises:
+        ConfigError: a feature of type ``text``, which no candidate can learn from.
+    """
+    columns = feature_columns(df, contract)
+    return Encoder([_fitters(spec)(spec.name, columns[spec.name]) for spec in contract.features])
+
+
+def feature_columns(df: pl.DataFrame, contract: Contract) -> dict[str, Cells]:
+    """The feature columns of a table as the encoder takes them: numpy arrays, or lists of Python values."""
+    return {spec.name: _cells(df[spec.name], spec.type) for spec in contract.features}
+
+
+def reference_kinds(contract: Contract) -> Mapping[str, FeatureKind]:
+    """Features whose distribution can be watched in bins, and how: as numbers or as categories."""
+    kinds: dict[ColumnType, FeatureKind] = {
+        "float": "number",
+        "int": "number",
+        "bool": "category",
+        "category": "category",
+    }
+    return {spec.name: kinds[spec.type] for spec in contract.features if spec.type in kinds}
+
+
+def _cells(series: pl.Series, kind: ColumnType) -> Cells:
+    if kind in ("float", "int"):
+        return series.cast(pl.Float64).to_numpy()
+    if isinstance(series.dtype, pl.Categorical | pl.Enum):
+        series = series.cast(pl.String)
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
+        series = series.dt.convert_time_zone(str(UTC)).dt.replace_time_zone(None)
+    if series.dtype.is_temporal():
+        return series.to_numpy()
+    return series.to_list()
+
+
+def _number(name: str, _: Cells) -> EncodedColumn:
+    return NumberColumn(name)
+
+
+def _bool(name: str, _: Cells) -> EncodedColumn:
+    return BoolColumn(name)
+
+
+def _datetime(name: str, _: Cells) -> EncodedColumn:
+    return DatetimeColumn(name)
+
+
+def _category(name: str, values: Cells) -> EncodedColumn:
+    counts = Counter(text for text in texts(values, name) if text is not None)
+    common = [level for level, rows in counts.items() if rows >= RARE]
+    kept = sorted(common, key=lambda level: (-counts[level], level))[:MAX_LEVELS]
+    return CategoryColumn(name, tuple(sorted(kept)))
+
+
+_FITTERS: dict[ColumnType, Callable[[str, Cells], EncodedColumn]] = {
+    "float": _number,
+    "int": _number,
+    "bool": _bool,
+    "category": _category,
+    "datetime": _datetime,
+}
+
+
+def _fitters(spec: Column) -> Callable[[str, Cells], EncodedColumn]:
+    try:
+        return _FITTERS[spec.type]
+    except KeyError:
+        raise ConfigError(
+            expected=f"features of type {', '.join(_FITTERS)}",
+            got=f"type {spec.type!r}",
+            where=f"contract.toml, column {spec.name!r}",
+            next_step='set role = "ignore", or type = "category" where the texts repeat',
+        ) from None

@@ -1,0 +1,100 @@
+"""What a candidate gets to see: encoded rows, target, and folds to judge itself on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from slipway.base.vocabulary import Task
+from slipway.learn.metrics import FloatArray
+
+IndexArray = npt.NDArray[np.int64]
+
+#: From this many rows one validation part tells enough, and folding would only cost time.
+ONE_FOLD_ROWS = 20_000
+_FOLDS = 5
+_CHECK_SHARE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The train part of a table, encoded.
+
+    Args:
+        task: what is predicted.
+        classes: number of classes; 0 for regression.
+        matrix: (n, k) float64, NaN where a value is missing.
+        target: (n,) float64, class index in [0, classes) or the number itself.
+        categorical: positions of the matrix columns that hold category codes.
+        ordered: whether row order is time order, so that validation must lie after fitting.
+        groups: (n,) group number of each row when groups must not be torn apart, else None.
+        loss_range: width of the target's range, which scales the absolute error; 1 for classes.
+        seed: of everything random in fitting.
+    """
+
+    task: Task
+    classes: int
+    matrix: FloatArray
+    target: FloatArray
+    categorical: tuple[int, ...]
+    ordered: bool
+    groups: IndexArray | None
+    loss_range: float
+    seed: int
+
+    @property
+    def outputs(self) -> int:
+        """Columns of a prediction."""
+        return self.classes if self.task == "multiclass" else 1
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to fit on and rows to check on; they do not overlap."""
+
+    fit: IndexArray
+    check: IndexArray
+
+
+def inner_folds(problem: Problem) -> list[Fold]:
+    """Folds inside the train part: early stopping and the choice between candidates happen on them.
+
+    Ordered rows are checked on what lies after them, groups stay whole, and otherwise each class is dealt
+    evenly over the folds. Tables of ``ONE_FOLD_ROWS`` or more get a single fold.
+    """
+    n = len(problem.target)
+    if problem.ordered:
+        return _forward_folds(n)
+    rng = np.random.default_rng(problem.seed)
+    part = _grouped_parts(problem.groups, rng) if problem.groups is not None else _dealt_parts(problem, rng)
+    used = range(1) if n >= ONE_FOLD_ROWS else range(int(part.max()) + 1)
+    return [Fold(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in used]
+
+
+def _forward_folds(n: int) -> list[Fold]:
+    shares = [1 - _CHECK_SHARE, 1.0] if n >= ONE_FOLD_ROWS else [0.5, 0.625, 0.75, 0.875, 1.0]
+    cuts = [max(1, round(share * n)) for share in shares]
+    return [Fold(np.arange(start), np.arange(start, stop)) for start, stop in pairwise(cuts) if stop > start]
+
+
+def _grouped_parts(groups: IndexArray, rng: np.random.Generator) -> IndexArray:
+    names, member = np.unique(groups, return_inverse=True)
+    return (rng.permutation(len(names)) % min(_FOLDS, len(names)))[member].astype(np.int64)
+
+
+def _dealt_parts(problem: Problem, rng: np.random.Generator) -> IndexArray:
+    """Fold number of each row: rows in random order within each class, classes one after another.
+
+    Dealing goes on from class to class, so that a class of one or two rows does not always fall into the
+    first fold.
+    """
+    n = len(problem.target)
+    order = rng.permutation(n)
+    if problem.classes:
+        order = order[np.argsort(problem.target[order], kind="stable")]
+    part = np.empty(n, dtype=np.int64)
+    part[order] = np.arange(n) % min(_FOLDS, n)
+    return part
