@@ -19,7 +19,7 @@ def problem(
         classes=classes,
         matrix=np.zeros((len(target), 1)),
         target=target.astype(float),
-        categorical=(),
+        levels={},
         ordered=ordered,
         groups=groups,
         loss_range=1.0,

@@ -21,7 +21,10 @@ from slipway.learn.budget import Budget
 from slipway.learn.metrics import FloatArray
 from slipway.learn.problem import Fold, IndexArray, Problem
 
-_MAX_ROUNDS = 2_000
+#: Trees of one model: what a row costs to serve grows with them. A round grows one tree per class.
+_MAX_TREES = 2_000
+#: Improvement of the stopping metric, in shares of its scale, below which further rounds are not worth it.
+_MIN_GAIN = 1e-4
 #: Fitting on all rows takes at most about this much of the time that a configuration took on its folds.
 _REFIT_FACTOR = 2.0
 
@@ -65,16 +68,12 @@ _OBJECTIVES: dict[Task, tuple[str, str]] = {
     "regression": ("regression", "l1"),
 }
 
-#: Judges predictions for some rows of the problem: (predictions, rows) -> loss per row.
-Judge = Callable[[FloatArray, IndexArray], FloatArray]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Boosted:
     """A fitted ensemble of trees.
 
-    ``predictions`` lists, fold by fold, what models that had not seen a fold's check rows said about them,
-    each shaped (rows, outputs).
+    ``losses`` holds the losses on the folds' check rows, fold after fold, by models that had not seen them.
     """
 
     text: str
@@ -82,7 +81,7 @@ class Boosted:
     rounds: int
     cut_short: bool
     tried: int
-    predictions: list[FloatArray]
+    losses: FloatArray
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ class _Trial:
 
     settings: Settings
     rounds: int
-    predictions: list[FloatArray]
-    loss: float
+    losses: FloatArray
     seconds: float
     cut_short: bool
 
@@ -117,7 +115,6 @@ class _Deadline:
 def boost(
     problem: Problem,
     folds: list[Fold],
-    judge: Judge,
     budget: Budget,
     threads: int,
     report: Callable[[int, int], None],
@@ -130,7 +127,6 @@ def boost(
     Args:
         problem: the train part.
         folds: where to stop early and compare.
-        judge: loss per row of predictions; the mean decides.
         budget: the time this may take.
         threads: LightGBM threads, at least 1.
         report: called with (configurations done, configurations in all).
@@ -144,9 +140,9 @@ def boost(
             break
         report(number, len(settings))
         # The final fit waits at the end: leave it a third of the time there is.
-        trial = trees.trial(candidate, judge, budget, budget.spent + budget.left * 2 / 3)
+        trial = trees.trial(candidate, budget, budget.spent + budget.left * 2 / 3)
         tried, slowest = tried + 1, max(slowest, trial.seconds)
-        if best is None or (trial.loss < best.loss and not trial.cut_short):
+        if best is None or trial.losses.mean() < best.losses.mean():
             best = trial
     assert best is not None
     text, rounds, cut = trees.final(best, budget)
@@ -156,7 +152,7 @@ def boost(
         rounds=rounds,
         cut_short=cut or best.cut_short or tried < len(settings),
         tried=tried,
-        predictions=best.predictions,
+        losses=best.losses,
     )
 
 
@@ -185,24 +181,21 @@ class _Trees:
             for fold, binned in zip(folds, self._binned, strict=True)
         ]
 
-    def trial(self, settings: Settings, judge: Judge, budget: Budget, until: float) -> _Trial:
+    def trial(self, settings: Settings, budget: Budget, until: float) -> _Trial:
         start, rounds, cut = budget.spent, 0, False
-        predictions: list[FloatArray] = []
         losses: list[FloatArray] = []
         for number, fold in enumerate(self._folds):
             share = (until - budget.spent) / (len(self._folds) - number)
             deadline = _Deadline(budget, budget.spent + share)
             booster = self._fit(settings, number, deadline)
             predicted = self._predict(booster, fold.check)
-            predictions.append(predicted)
-            losses.append(judge(predicted, fold.check))
+            losses.append(self._problem.losses(predicted, fold.check))
             rounds += booster.best_iteration
             cut = cut or deadline.hit
         return _Trial(
             settings=settings,
             rounds=max(1, round(rounds / len(self._folds))),
-            predictions=predictions,
-            loss=float(np.concatenate(losses).mean()),
+            losses=np.concatenate(losses),
             seconds=budget.spent - start,
             cut_short=cut,
         )
@@ -221,9 +214,12 @@ class _Trees:
         return lgb.train(
             _parameters(self._problem, settings, self._threads, len(self._folds[number].fit)),
             self._binned[number],
-            _MAX_ROUNDS,
+            _MAX_TREES // self._problem.outputs or 1,
             valid_sets=[self._checks[number]],
-            callbacks=[lgb.early_stopping(patience, verbose=False), deadline],
+            callbacks=[
+                lgb.early_stopping(patience, verbose=False, min_delta=_MIN_GAIN * self._problem.loss_range),
+                deadline,
+            ],
         )
 
     def _predict(self, booster: lgb.Booster, rows: IndexArray) -> FloatArray:
@@ -236,7 +232,7 @@ def _dataset(problem: Problem, rows: IndexArray | slice, reference: lgb.Dataset 
         problem.matrix[rows],
         problem.target[rows],
         reference=reference,
-        categorical_feature=list(problem.categorical),
+        categorical_feature=list(problem.levels),
         # Binning must not depend on a configuration's leaf size, for the bins are shared.
         params={"feature_pre_filter": False, "verbosity": -1},
         free_raw_data=False,

@@ -16,13 +16,13 @@ class Budget:
 
     def __init__(self, seconds: float, now: Callable[[], float]) -> None:
         self.seconds = seconds
-        self._now = now
+        self.now = now
         self._start = now()
 
     @property
     def spent(self) -> float:
         """Seconds since the start."""
-        return self._now() - self._start
+        return self.now() - self._start
 
     @property
     def left(self) -> float:

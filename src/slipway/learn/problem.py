@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from slipway.base.vocabulary import Task
 from slipway.learn.metrics import FloatArray
+from slipway.models.losses import ClassIndex, losses
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -28,7 +30,8 @@ class Problem:
         classes: number of classes; 0 for regression.
         matrix: (n, k) float64, NaN where a value is missing.
         target: (n,) float64, class index in [0, classes) or the number itself.
-        categorical: positions of the matrix columns that hold category codes.
+        levels: for each matrix column that holds category codes, the number of levels; the code after the
+            last one means "another level".
         ordered: whether row order is time order, so that validation must lie after fitting.
         groups: (n,) group number of each row when groups must not be torn apart, else None.
         loss_range: width of the target's range, which scales the absolute error; 1 for classes.
@@ -39,7 +42,7 @@ class Problem:
     classes: int
     matrix: FloatArray
     target: FloatArray
-    categorical: tuple[int, ...]
+    levels: Mapping[int, int]
     ordered: bool
     groups: IndexArray | None
     loss_range: float
@@ -49,6 +52,11 @@ class Problem:
     def outputs(self) -> int:
         """Columns of a prediction."""
         return self.classes if self.task == "multiclass" else 1
+
+    def losses(self, predictions: FloatArray, rows: IndexArray) -> FloatArray:
+        """The loss that decides, for predictions of the given rows, shape (len(rows),), each in [0, 1]."""
+        find = ClassIndex(range(self.classes))
+        return losses(self.task, predictions, self.target[rows].tolist(), find, self.loss_range)
 
 
 @dataclass(frozen=True)

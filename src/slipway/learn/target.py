@@ -110,5 +110,3 @@ def _error(expected: str, got: str, column: str, next_step: str = "") -> TargetE
         where=f"target column {column!r}",
         next_step=next_step or "choose another target, or mend the data",
     )
-
-
