@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC
 
 import polars as pl
 
 from slipway.base.errors import ConfigError
 from slipway.data.contract import Column, ColumnType, Contract
+from slipway.data.tables import conform
 from slipway.models.encoder import (
     BoolColumn,
     CategoryColumn,
@@ -32,19 +32,25 @@ def fit_encoder(df: pl.DataFrame, contract: Contract) -> Encoder:
     """Fit the encoder on the train part of a table.
 
     Args:
-        df: training rows, with all feature columns of the contract.
+        df: training rows.
         contract: says which columns are features, and of which type.
 
     Raises:
         ConfigError: a feature of type ``text``, which no candidate can learn from.
+        ContractError: a feature is missing or of another type.
     """
     columns = feature_columns(df, contract)
-    return Encoder([_fitters(spec)(spec.name, columns[spec.name]) for spec in contract.features])
+    return Encoder([_fitter(spec)(spec.name, columns[spec.name]) for spec in contract.features])
 
 
 def feature_columns(df: pl.DataFrame, contract: Contract) -> dict[str, Cells]:
-    """The feature columns of a table as the encoder takes them: numpy arrays, or lists of Python values."""
-    return {spec.name: _cells(df[spec.name], spec.type) for spec in contract.features}
+    """The features of a table as the encoder takes them: numbers as float64 arrays, the rest as lists.
+
+    Raises:
+        ContractError: a feature is missing or of another type.
+    """
+    table = conform(df, contract)
+    return {spec.name: _cells(table[spec.name]) for spec in contract.features}
 
 
 def reference_kinds(contract: Contract) -> Mapping[str, FeatureKind]:
@@ -58,15 +64,9 @@ def reference_kinds(contract: Contract) -> Mapping[str, FeatureKind]:
     return {spec.name: kinds[spec.type] for spec in contract.features if spec.type in kinds}
 
 
-def _cells(series: pl.Series, kind: ColumnType) -> Cells:
-    if kind in ("float", "int"):
+def _cells(series: pl.Series) -> Cells:
+    if series.dtype.is_numeric():
         return series.cast(pl.Float64).to_numpy()
-    if isinstance(series.dtype, pl.Categorical | pl.Enum):
-        series = series.cast(pl.String)
-    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None:
-        series = series.dt.convert_time_zone(str(UTC)).dt.replace_time_zone(None)
-    if series.dtype.is_temporal():
-        return series.to_numpy()
     return series.to_list()
 
 
@@ -98,7 +98,7 @@ _FITTERS: dict[ColumnType, Callable[[str, Cells], EncodedColumn]] = {
 }
 
 
-def _fitters(spec: Column) -> Callable[[str, Cells], EncodedColumn]:
+def _fitter(spec: Column) -> Callable[[str, Cells], EncodedColumn]:
     try:
         return _FITTERS[spec.type]
     except KeyError:

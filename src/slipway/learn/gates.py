@@ -99,12 +99,22 @@ def baseline_gate(losses: FloatArray, baseline: FloatArray) -> GateVerdict:
     )
 
 
-def live_gate(losses: FloatArray, champion: FloatArray, margin: float, version: str) -> GateVerdict:
+def live_gate(losses: FloatArray, champion: FloatArray | None, margin: float, version: str) -> GateVerdict:
     """Whether the model is *not* proved worse than the live one by more than ``margin``.
+
+    Passes where the live version's losses are None: it cannot score these rows at all.
 
     The live version may have been fitted on some of these rows, which flatters it: so only proof refuses
     here, and which of the two is better is left to the shadow phase, on rows that neither has seen.
     """
+    if champion is None:
+        return GateVerdict(
+            name="not_worse_than_live",
+            passed=True,
+            value=None,
+            limit=None,
+            message=f"{version} cannot score these rows (another task, other types or other labels)",
+        )
     mean, lower, upper, evidence = _paired(champion, losses)
     passed = upper >= -margin
     proof = "not proved" if passed else "proved"

@@ -7,14 +7,17 @@ machine, that the bundle still does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from slipway.base.vocabulary import Value
 from slipway.data.contract import Column, Contract
+from slipway.data.tables import conform
+from slipway.learn.encoding import feature_columns
+from slipway.learn.metrics import FloatArray
+from slipway.models.encoder import Encoder
 
 Row = dict[str, Value]
 
@@ -27,17 +30,34 @@ _NEVER_SEEN = "\N{REPLACEMENT CHARACTER} never seen"
 _EXTREMES = (0.0, -1e15, 1e15, 5e-324)
 
 
-def ordinary_rows(df: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Rows drawn from the train part, at most ``ORDINARY``, in table order."""
+@dataclass(frozen=True)
+class Golden:
+    """Rows as a client would send them, and the matrix, shape (n, k), that training makes of them."""
+
+    rows: list[Row]
+    matrix: FloatArray
+
+
+def golden_rows(df: pl.DataFrame, contract: Contract, encoder: Encoder, seed: int) -> Golden:
+    """Draw ordinary rows from the train part, and add awkward variations of them.
+
+    The ordinary rows are encoded from the table's own columns, as in training, and not from what a client
+    would send: a difference between the two shows in the parity gate.
+    """
     rng = np.random.default_rng(seed)
-    n = min(ORDINARY, df.height)
-    return df[np.sort(rng.choice(df.height, size=n, replace=False)).tolist()]
+    drawn = np.sort(rng.choice(df.height, size=min(ORDINARY, df.height), replace=False))
+    part = df[drawn.tolist()]
+    ordinary = json_rows(part, contract)
+    awkward = awkward_rows(ordinary, contract)
+    columns = {name: [row.get(name) for row in awkward] for name in encoder.columns}
+    made = encoder.encode(feature_columns(part, contract), part.height)
+    return Golden(ordinary + awkward, np.concatenate([made, encoder.encode(columns, len(awkward))]))
 
 
 def json_rows(df: pl.DataFrame, contract: Contract) -> list[Row]:
-    """Rows of a table as a client would send them: features only, dates as ISO 8601 text."""
+    """Rows of a table as a client would send them: features only."""
     names = [column.name for column in contract.features]
-    return [{name: _value(cell) for name, cell in row.items()} for row in df.select(names).to_dicts()]
+    return conform(df, contract).select(names).to_dicts()
 
 
 def awkward_rows(rows: Sequence[Row], contract: Contract) -> list[Row]:
@@ -69,7 +89,3 @@ def _awkward_values(column: Column) -> Iterator[Value]:
     elif column.type == "datetime":
         yield "1970-01-01T00:00:00Z"
         yield "2100-12-31T23:59:59+02:00"
-
-
-def _value(cell: Any) -> Value:
-    return cell.isoformat() if isinstance(cell, datetime | date) else cell

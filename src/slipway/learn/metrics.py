@@ -131,7 +131,9 @@ def _log_loss(outputs: FloatArray, target: FloatArray, level: float) -> Estimate
 
 
 def _accuracy(outputs: FloatArray, target: FloatArray, level: float) -> Estimate:
-    return share_estimate(probabilities(outputs).argmax(axis=1) == target, level)
+    # Of two equally likely classes the positive one is answered, as serving does.
+    answered = outputs[:, 0] >= 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    return share_estimate(answered == target, level)
 
 
 def _mae(outputs: FloatArray, target: FloatArray, level: float) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,3 +110,8 @@ def _error(expected: str, got: str, column: str, next_step: str = "") -> TargetE
         where=f"target column {column!r}",
         next_step=next_step or "choose another target, or mend the data",
     )
+
+
+def part_of(target: Target, rows: slice) -> Target:
+    """The same target for some of the rows."""
+    return replace(target, values=target.values[rows])
