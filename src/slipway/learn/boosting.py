@@ -117,7 +117,7 @@ def boost(
     folds: list[Fold],
     budget: Budget,
     threads: int,
-    report: Callable[[int, int], None],
+    report: Callable[[float, str], None],
 ) -> Boosted:
     """Try the configurations in turn, keep the one with the lowest mean loss, and fit it on all rows.
 
@@ -129,7 +129,7 @@ def boost(
         folds: where to stop early and compare.
         budget: the time this may take.
         threads: LightGBM threads, at least 1.
-        report: called with (configurations done, configurations in all).
+        report: told the share that is done, and what is going on.
     """
     trees = _Trees(problem, folds, threads)
     settings = configurations(problem)
@@ -138,13 +138,14 @@ def boost(
     for number, candidate in enumerate(settings):
         if best is not None and budget.left < _REFIT_FACTOR * slowest:
             break
-        report(number, len(settings))
+        tell = _narrowed(report, number, len(settings))
         # The final fit waits at the end: leave it a third of the time there is.
-        trial = trees.trial(candidate, budget, budget.spent + budget.left * 2 / 3)
+        trial = trees.trial(candidate, budget, budget.spent + budget.left * 2 / 3, tell)
         tried, slowest = tried + 1, max(slowest, trial.seconds)
         if best is None or trial.losses.mean() < best.losses.mean():
             best = trial
     assert best is not None
+    report(len(settings) / (len(settings) + 1), f"final fit, {best.rounds} rounds")
     text, rounds, cut = trees.final(best, budget)
     return Boosted(
         text=text,
@@ -168,6 +169,12 @@ def configurations(problem: Problem) -> tuple[Settings, ...]:
     return (*CONFIGURATIONS, MEDIAN) if problem.task == "regression" else CONFIGURATIONS
 
 
+def _narrowed(report: Callable[[float, str], None], number: int, count: int) -> Callable[[float], None]:
+    """A report for one configuration; the final fit counts as one more."""
+    message = f"configuration {number + 1} of {count}"
+    return lambda done: report((number + done) / (count + 1), message)
+
+
 class _Trees:
     """Fits on the folds of one problem. The binned rows are shared by all configurations."""
 
@@ -181,10 +188,13 @@ class _Trees:
             for fold, binned in zip(folds, self._binned, strict=True)
         ]
 
-    def trial(self, settings: Settings, budget: Budget, until: float) -> _Trial:
+    def trial(
+        self, settings: Settings, budget: Budget, until: float, tell: Callable[[float], None]
+    ) -> _Trial:
         start, rounds, cut = budget.spent, 0, False
         losses: list[FloatArray] = []
         for number, fold in enumerate(self._folds):
+            tell(number / len(self._folds))
             share = (until - budget.spent) / (len(self._folds) - number)
             deadline = _Deadline(budget, budget.spent + share)
             booster = self._fit(settings, number, deadline)

@@ -17,7 +17,7 @@ from slipway.learn.boosting import boost
 from slipway.learn.budget import Budget, Progress, Report
 from slipway.learn.linear import fit_linear
 from slipway.learn.metrics import FloatArray
-from slipway.learn.problem import Fold, Problem, inner_folds
+from slipway.learn.problem import Fold, Problem
 from slipway.learn.selection import Contender
 from slipway.models.linear import LinearPredictor
 from slipway.models.predictor import ConstantModel, ConstantPredictor
@@ -68,7 +68,12 @@ _WEIGHT: dict[CandidateName, float] = {"linear": 0.4, "lightgbm": 1.6}
 
 
 def fit_candidates(
-    problem: Problem, names: tuple[CandidateName, ...], budget: Budget, threads: int, report: Report
+    problem: Problem,
+    folds: list[Fold],
+    names: tuple[CandidateName, ...],
+    budget: Budget,
+    threads: int,
+    report: Report,
 ) -> list[Candidate]:
     """Fit the named candidates within the budget, the simple ones first.
 
@@ -77,12 +82,12 @@ def fit_candidates(
 
     Args:
         problem: the train part of the table.
+        folds: where to stop early, tune and compare.
         names: kinds to try, at least one.
         budget: time for all of them.
         threads: at least 1.
         report: told how far the search is, 0 to 1.
     """
-    folds = inner_folds(problem)
     ordered = sorted(set(names), key=lambda name: _COMPLEXITY[name])
     total = sum(_WEIGHT[name] for name in ordered)
     found: list[Candidate] = []
@@ -134,11 +139,7 @@ def _linear(search: _Search, budget: Budget) -> Candidate:
 
 def _lightgbm(search: _Search, budget: Budget) -> Candidate:
     problem, threads = search.problem, search.threads
-
-    def tell(number: int, count: int) -> None:
-        search.report(number / (count + 1), f"configuration {number + 1} of {count}")
-
-    found = boost(problem, search.folds, budget, threads, tell)
+    found = boost(problem, search.folds, budget, threads, search.report)
     booster = lgb.Booster(model_str=found.text)
 
     def predict(matrix: FloatArray) -> FloatArray:

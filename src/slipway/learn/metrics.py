@@ -82,7 +82,8 @@ def share_estimate(hits: npt.NDArray[np.bool_], level: float) -> Estimate:
 def auc_estimate(outputs: FloatArray, target: FloatArray, level: float) -> Estimate:
     """Area under the ROC curve; for more than two classes the mean of one-versus-rest areas.
 
-    Only classes with rows on both sides count; with none the area is NaN, without an interval.
+    Only classes with at least two rows inside and outside count, where there are such; with no row on one
+    side the area is NaN, without an interval.
     """
     scores = probabilities(outputs)
     parts = [_area(scores[:, k], target == k) for k in _two_sided(target, scores.shape[1])]
@@ -203,9 +204,14 @@ def _named(name: str, estimate: Estimate, n: int, level: float, higher: bool) ->
 
 
 def _two_sided(target: FloatArray, classes: int) -> list[int]:
-    """Classes to average over: one of two mirrored ones for binary, else those with rows on both sides."""
+    """Classes to average over: one of two mirrored ones for binary, else those with enough rows.
+
+    A class of one row has an area but no spread: it counts only where no class has more.
+    """
     candidates = [1] if classes == 2 else range(classes)
-    return [k for k in candidates if 0 < int(np.sum(target == k)) < len(target)]
+    rows = {k: int(np.sum(target == k)) for k in candidates}
+    sides = {k: min(count, len(target) - count) for k, count in rows.items()}
+    return [k for k in candidates if sides[k] > 1] or [k for k in candidates if sides[k] == 1]
 
 
 def _area(scores: FloatArray, positive: npt.NDArray[np.bool_]) -> tuple[float, FloatArray]:

@@ -17,6 +17,9 @@ IndexArray = npt.NDArray[np.int64]
 
 #: From this many rows one validation part tells enough, and folding would only cost time.
 ONE_FOLD_ROWS = 20_000
+#: Cells (rows x columns x outputs) that can be fitted fold by fold in a second of the budget, roughly. A
+#: fixed figure and no measurement, so that the same settings give the same folds on every machine.
+_CELLS_PER_SECOND = 25_000
 _FOLDS = 5
 _CHECK_SHARE = 0.2
 
@@ -67,23 +70,30 @@ class Fold:
     check: IndexArray
 
 
-def inner_folds(problem: Problem) -> list[Fold]:
+def inner_folds(problem: Problem, seconds: float) -> list[Fold]:
     """Folds inside the train part: early stopping and the choice between candidates happen on them.
 
     Ordered rows are checked on what lies after them, groups stay whole, and otherwise each class is dealt
-    evenly over the folds. Tables of ``ONE_FOLD_ROWS`` or more get a single fold.
+    evenly over the folds. A single fold has to do for ``ONE_FOLD_ROWS`` rows or more, and where the time
+    would not allow more.
+
+    Args:
+        problem: the train part, at least two rows.
+        seconds: the whole budget as configured.
     """
     n = len(problem.target)
+    cells = problem.matrix.size * problem.outputs
+    one = n >= ONE_FOLD_ROWS or cells > _CELLS_PER_SECOND * seconds
     if problem.ordered:
-        return _forward_folds(n)
+        return _forward_folds(n, one)
     rng = np.random.default_rng(problem.seed)
     part = _grouped_parts(problem.groups, rng) if problem.groups is not None else _dealt_parts(problem, rng)
-    used = range(1) if n >= ONE_FOLD_ROWS else range(int(part.max()) + 1)
+    used = range(1) if one else range(int(part.max()) + 1)
     return [Fold(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in used]
 
 
-def _forward_folds(n: int) -> list[Fold]:
-    shares = [1 - _CHECK_SHARE, 1.0] if n >= ONE_FOLD_ROWS else [0.5, 0.625, 0.75, 0.875, 1.0]
+def _forward_folds(n: int, one: bool) -> list[Fold]:
+    shares = [1 - _CHECK_SHARE, 1.0] if one else [0.5, 0.625, 0.75, 0.875, 1.0]
     cuts = [max(1, round(share * n)) for share in shares]
     return [Fold(np.arange(start), np.arange(start, stop)) for start, stop in pairwise(cuts) if stop > start]
 

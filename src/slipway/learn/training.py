@@ -35,6 +35,7 @@ from slipway.learn.judging import judge, served_bundle
 from slipway.learn.latency import measure_latency
 from slipway.learn.lineage import git_commit, lock_digest, packages
 from slipway.learn.preparation import Prepared, prepare
+from slipway.learn.problem import inner_folds
 from slipway.learn.registration import (
     Fitted,
     Lineage,
@@ -168,8 +169,8 @@ def _run(job: _Job, database: Database, df: pl.DataFrame | None, champion: Bundl
 
 def _start(job: _Job, database: Database, table: pl.DataFrame) -> Lineage:
     """Store the snapshot and record that the run began."""
-    snapshot = take_snapshot(job.layout, table, job.config.data.source)
     source = job.config.data.source
+    snapshot = take_snapshot(job.layout, table, source)
     manifest = msgspec.to_builtins(load_manifest(job.layout, snapshot.digest))
     versions = packages()
     lineage: Lineage = {
@@ -183,9 +184,7 @@ def _start(job: _Job, database: Database, table: pl.DataFrame) -> Lineage:
         "threads": job.threads,
     }
     with database.write() as tx:
-        registry.add_snapshot(
-            tx, snapshot.digest, snapshot.rows, job.config.data.source, msgspec.to_builtins(manifest)
-        )
+        registry.add_snapshot(tx, snapshot.digest, snapshot.rows, source, manifest)
         known = dict(lineage, packages=versions)
         run = registry.start_run(tx, job.run_id, job.origin, known, job.clock.now_us())
         _refuse_other_table(run, snapshot.digest)
@@ -242,7 +241,9 @@ def _fit(job: _Job, prepared: Prepared) -> Fitted:
         job.report(Progress(progress.stage, start + width * progress.done, progress.message))
 
     names = job.config.train.candidates
-    candidates = fit_candidates(prepared.problem, names, Budget(allowed, job.budget.now), job.threads, tell)
+    problem, search = prepared.problem, Budget(allowed, job.budget.now)
+    folds = inner_folds(problem, job.budget.seconds)
+    candidates = fit_candidates(problem, folds, names, search, job.threads, tell)
     selection = select([each.contender for each in candidates], job.config.train.prefer_simple)
     chosen = next(each for each in candidates if each.name == selection.chosen)
     return Fitted(candidates=tuple(candidates), chosen=chosen, selection=selection)
