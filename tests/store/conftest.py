@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from slipway.base.layout import Layout
 from slipway.store.database import Database, open_database
+
+# Test modules are imported by path, so the helpers they share must be findable by name.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

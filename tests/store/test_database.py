@@ -173,3 +173,38 @@ def test_a_killed_process_leaves_whole_transactions(layout: Layout, db: Database
     )
     assert (done.returncode, len(done.stdout.split())) == (-9, 6)
     assert count(db) == 12
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from sqlalchemy import insert
+from slipway.base.errors import StoreError
+from slipway.base.layout import Layout
+from slipway.store.database import open_database
+from slipway.store.tables import counters
+layout = Layout(Path(sys.argv[1]))
+db = open_database(layout)
+with db.write() as tx:
+    tx.execute(insert(counters).values(name="kept", value=1))
+size = max(path.stat().st_size for path in layout.state.iterdir() if path.is_file())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, resource.RLIM_INFINITY))
+try:
+    with db.write() as tx:
+        tx.execute(insert(counters), [{"name": f"{n:0100d}", "value": n} for n in range(5000)])
+except StoreError as error:
+    print(error.got)
+"""
+
+
+def test_a_full_disk_is_a_store_error_and_keeps_what_was_committed(layout: Layout, db: Database) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(layout.root)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}
+    assert count(db) == 1

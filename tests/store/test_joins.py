@@ -76,22 +76,22 @@ def test_bulk_work_is_fast_enough_to_catch_up(db: Database) -> None:
     seconds: dict[str, float] = {}
 
     def clock(name: str, since: float) -> None:
-        seconds[name] = time.perf_counter() - since
+        seconds[name] = time.process_time() - since
 
     with db.write() as tx:
-        since = time.perf_counter()
+        since = time.process_time()
         put_many(tx, rows)
         clock("put", since)
-        since = time.perf_counter()
+        since = time.process_time()
         found = get_many(tx, ids)
         clock("get", since)
         for row in found.values():
             row.outputs = {"loan@1": [0.1234567], "loan@2": [0.2345678]}
             row.outcome, row.event_time, row.state = (1,), 7, 1
-        since = time.perf_counter()
+        since = time.process_time()
         update_many(tx, list(found.values()))
         clock("update", since)
     rates = {name: round(n / spent) for name, spent in seconds.items()}
     print(rates)
-    # A third of what an idle core does, because the test machine is shared.
-    assert min(rates.values()) > 20_000, rates
+    # Processor time, and half of the promise, because a test machine is shared and may be slow.
+    assert min(rates.values()) > 25_000, rates

@@ -265,6 +265,15 @@ def test_a_killed_writer_loses_nothing_answered(tmp_path: Path, place: str) -> N
     assert all(segment.final for segment in segments)
 
 
+def test_what_a_killed_writer_left_unnamed_is_cleared_by_the_next_one(tmp_path: Path) -> None:
+    assert run(APPEND, tmp_path, SLIPWAY_FAILPOINT="segment.headed").returncode == -9
+    other = tmp_path / ".0000000000000001-w10-0000.seg.tmp"
+    other.write_bytes(b"")
+    assert len(list(tmp_path.glob(".*.tmp"))) == 2
+    write(tmp_path, [outcome(1)])
+    assert list(tmp_path.glob(".*.tmp")) == [other]
+
+
 DISK_FULL = """
     import resource, sys
     from pathlib import Path

@@ -7,10 +7,12 @@ that consumed the frames, makes consumption exactly once, and lets the log be re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from slipway.base.errors import ConflictError
 from slipway.store.database import Transaction
@@ -76,6 +78,7 @@ def append_batch(tx: Transaction, segment: str, start: int, stop: int, events: i
                 first_seq=before + 1,
                 last_seq=last,
                 sealed=False,
+                deleted=False,
                 files="{}",
             )
         )
@@ -112,9 +115,60 @@ def batches(tx: Transaction, after_seq: int = 0, segment: str | None = None) -> 
 
 
 def offsets(tx: Transaction) -> dict[str, int]:
-    """For each segment begun and not sealed: the byte from which to read on."""
-    query = select(segments.c.name, segments.c.consumed).where(segments.c.sealed.is_(False))
+    """For each segment that was begun and may still be there: the byte from which to read on."""
+    query = select(segments.c.name, segments.c.consumed).where(segments.c.deleted.is_(False))
     return {row.name: row.consumed for row in tx.execute(query)}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a segment has been consumed; ``files`` are its Parquet files by kind, once it is sealed."""
+
+    segment: str
+    consumed: int
+    events: int
+    first_seq: int
+    last_seq: int
+    sealed: bool
+    files: dict[str, list[str]]
+
+
+def progress(tx: Transaction, after_seq: int = 0) -> list[Progress]:
+    """The segments with a frame later than ``after_seq``, in the order of their first frames."""
+    query = select(segments).where(segments.c.last_seq > after_seq).order_by(segments.c.first_seq)
+    return [_progress(row) for row in tx.execute(query)]
+
+
+def segment_progress(tx: Transaction, segment: str) -> Progress | None:
+    """One segment, or None when nothing was consumed from it."""
+    row = tx.execute(select(segments).where(segments.c.name == segment)).one_or_none()
+    return None if row is None else _progress(row)
+
+
+def mark_sealed(tx: Transaction, segment: str, files: dict[str, list[str]]) -> None:
+    """Record that a segment now lives in Parquet, and drop its batches: its rows carry the order."""
+    tx.execute(delete(batch_table).where(batch_table.c.segment == segment))
+    where = (segments.c.name == segment, segments.c.sealed.is_(False))
+    tx.execute(update(segments).where(*where).values(sealed=True, files=json.dumps(files)))
+
+
+def sealed_segments(tx: Transaction) -> list[Progress]:
+    """The segments that are sealed and not known to be deleted."""
+    where = (segments.c.deleted.is_(False), segments.c.sealed.is_(True))
+    return [_progress(row) for row in tx.execute(select(segments).where(*where).order_by(segments.c.name))]
+
+
+def mark_deleted(tx: Transaction, names: Sequence[str]) -> None:
+    """Record that sealed segments are gone: ``offsets`` no longer lists them."""
+    for name in names:
+        where = (segments.c.name == name, segments.c.sealed.is_(True))
+        tx.execute(update(segments).where(*where).values(deleted=True))
+
+
+def _progress(row: Row[Any]) -> Progress:
+    return Progress(
+        row.name, row.consumed, row.events, row.first_seq, row.last_seq, row.sealed, json.loads(row.files)
+    )
 
 
 def position(tx: Transaction) -> int:

@@ -132,16 +132,24 @@ def read_frames(path: Path, start: int = 0, stop: int | None = None) -> Iterator
         FileNotFoundError: the segment is not there (any more).
     """
     for end, payload in read_payloads(path, start, stop):
-        try:
-            frame = decode_frame(payload)
-        except (msgspec.ValidationError, msgspec.DecodeError):
-            raise IntegrityError(
-                expected="a frame of this version of Slipway",
-                got="a payload with a good checksum and another structure",
-                where=f"{path.name}, frame that ends at byte {end}",
-                next_step="read this log with the version of Slipway that wrote it",
-            ) from None
-        yield end, frame
+        yield end, decode_checked(payload, f"{path.name}, frame that ends at byte {end}")
+
+
+def decode_checked(payload: bytes | memoryview, where: str) -> Frame:
+    """The frame in a payload whose checksum was good.
+
+    Raises:
+        IntegrityError: another version of Slipway wrote it.
+    """
+    try:
+        return decode_frame(payload)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        raise IntegrityError(
+            expected="a frame of this version of Slipway",
+            got="a payload with a good checksum and another structure",
+            where=where,
+            next_step="read this log with the version of Slipway that wrote it",
+        ) from None
 
 
 def read_payloads(path: Path, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, memoryview]]:
@@ -326,6 +334,8 @@ class SegmentWriter:
     def _open(self) -> int:
         path = self._free_path()
         self._path = path
+        for leftover in self._directory.glob(f".*-{self._worker}-*.seg.tmp"):  # ours, when we were killed
+            leftover.unlink()
         temporary = path.with_name(f".{path.name}.tmp")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

@@ -49,7 +49,8 @@ ledger_head = Table(
     Column("hash", String(64), nullable=False),
 )
 
-#: One row per log segment that has been read from; ``files`` is set when it is sealed.
+#: One row per log segment that has been read from. ``files`` is set when it is sealed; ``deleted`` when the
+#: segment itself is gone.
 segments = Table(
     "segments",
     metadata,
@@ -59,7 +60,9 @@ segments = Table(
     Column("first_seq", BigInteger, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
     Column("sealed", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
     Column("files", Text, nullable=False),
+    Index("segments_deleted", "deleted"),
     Index("segments_last_seq", "last_seq"),
 )
 

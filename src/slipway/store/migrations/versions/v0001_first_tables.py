@@ -48,9 +48,11 @@ def _log_tables() -> None:
         sa.Column("first_seq", sa.BigInteger, nullable=False),
         sa.Column("last_seq", sa.BigInteger, nullable=False),
         sa.Column("sealed", sa.Boolean, nullable=False),
+        sa.Column("deleted", sa.Boolean, nullable=False),
         sa.Column("files", sa.Text, nullable=False),
     )
     op.create_index("segments_last_seq", "segments", ["last_seq"])
+    op.create_index("segments_deleted", "segments", ["deleted"])
     op.create_table(
         "batches",
         sa.Column("last_seq", sa.BigInteger, primary_key=True, autoincrement=False),
