@@ -47,18 +47,22 @@ class Gateway:
 
     Args:
         bodies: reads request bodies.
-        fixed: routes that no plan changes.
         lost: counts answers to paths that do not exist.
     """
 
-    def __init__(self, bodies: BodyReader, fixed: Mapping[str, Route], lost: Meter) -> None:
+    def __init__(self, bodies: BodyReader, lost: Meter) -> None:
         self.under_way = 0
         self._bodies = bodies
-        self._fixed = dict(fixed)
-        self._routes: dict[str, Route] = self._fixed
+        self._fixed: dict[str, Route] = {}
+        self._routes: dict[str, Route] = {}
         self._lost = lost
         self._ids = RequestIds()
         self._closing = False
+
+    def pin(self, routes: Mapping[str, Route]) -> None:
+        """Set the routes that no plan changes."""
+        self._fixed = dict(routes)
+        self.adopt({})
 
     def adopt(self, routes: Mapping[str, Route]) -> None:
         """Answer by these routes from the next request on."""

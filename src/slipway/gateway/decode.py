@@ -18,7 +18,7 @@ from msgspec import UNSET, UnsetType
 
 from slipway.base.errors import ContractError, SlipwayError
 from slipway.base.vocabulary import Value
-from slipway.data.contract import Contract
+from slipway.data.contract import Column, Contract
 from slipway.data.rowcheck import RowCheck, compile_row_check, decoding_error, row_type
 from slipway.gateway.problems import MalformedError, RowError, TooLargeError
 
@@ -70,7 +70,7 @@ class RowDecoder:
         """
         if len(body) > MAX_ROWS and body.count(b"{") > MAX_ROWS + 1:
             _refuse_count(body.count(b"{") - 1)
-        decoded = _decoded(self._decode, body, decoding_error)
+        decoded = _decoded(self._decode, body, _row_error)
         rows = _rows_of(decoded)
         check = self._check.check
         width = len(self.columns)
@@ -106,6 +106,18 @@ def _presence_row(contract: Contract, *, strict: bool) -> type[msgspec.Struct]:
         forbid_unknown_fields=strict,
         gc=False,
     )
+
+
+def _row_error(error: msgspec.ValidationError) -> SlipwayError:
+    message = str(error)
+    if "unknown field" in message and " - at `" not in message:
+        return RowError(
+            expected='a body with "row" or "rows" and nothing else',
+            got="another key",
+            where="the body",
+            next_step='send {"rows": [{...}]}',
+        )
+    return decoding_error(error)
 
 
 def _rows_of(decoded: Any) -> list[msgspec.Struct]:
@@ -147,6 +159,18 @@ def _refuse_empty(at: int) -> NoReturn:
     )
 
 
+def merge_contracts(champion: Contract, shadows: Sequence[Contract]) -> Contract:
+    """The champion's contract, and the columns that only a shadow reads, which nobody must send."""
+    columns: dict[str, Column] = {column.name: column for column in champion.columns}
+    read = {column.name for column in champion.inputs} | {champion.target.name}
+    for contract in shadows:
+        for column in contract.features:
+            if column.name not in read:
+                read.add(column.name)
+                columns[column.name] = msgspec.structs.replace(column, required=False)
+    return Contract(columns=tuple(columns.values()))
+
+
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One posted label."""
 
@@ -155,8 +179,8 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
     time: (
         Annotated[datetime, msgspec.Meta(tz=True)]
         | Annotated[float, msgspec.Meta(ge=0, le=253402300799)]
-        | None
         | UnsetType
+        | None
     ) = UNSET
 
 

@@ -14,9 +14,8 @@ import msgspec
 
 from slipway.base.ids import PredictionIds, id_text, split_ids
 from slipway.base.vocabulary import Value
-from slipway.data.contract import Column, Contract
 from slipway.gateway.context import INLINE_BYTES, Context, Meter, Reply, Request
-from slipway.gateway.decode import Row, RowDecoder, Rows
+from slipway.gateway.decode import Row, RowDecoder, Rows, merge_contracts
 from slipway.gateway.shadow import ShadowTarget, ShadowWork
 from slipway.models.bundle import Bundle
 from slipway.store.frames import Prediction, encode_frame
@@ -76,7 +75,12 @@ class PredictRoute:
         self._group = None if group is None else self._columns.index(group.name)
         self._shadow_names = tuple(shadow.version for shadow in shadows)
         self._target = (
-            ShadowTarget(endpoint, self._columns, [tuple(one) for one in shadows], context.metrics)
+            ShadowTarget(
+                endpoint,
+                self._columns,
+                [(shadow.version, shadow.bundle) for shadow in shadows],
+                context.metrics,
+            )
             if shadows
             else None
         )
@@ -136,7 +140,8 @@ class PredictRoute:
     def _answer(self, request: Request, ids: bytes, outputs: list[list[float]]) -> bytes:
         answer = self._bundle.answer
         predictions = [
-            {"id": id_text(one), **answer(output)} for one, output in zip(split_ids(ids), outputs, strict=True)
+            {"id": id_text(one), **answer(output)}
+            for one, output in zip(split_ids(ids), outputs, strict=True)
         ]
         return _encode_json(
             {
@@ -168,15 +173,3 @@ def _picker(columns: tuple[str, ...], wanted: Sequence[str]) -> Callable[[Row], 
 
 def _same(row: Row) -> Row:
     return row
-
-
-def merge_contracts(champion: Contract, shadows: Sequence[Contract]) -> Contract:
-    """The champion's contract, and the columns that only a shadow reads, which nobody must send."""
-    columns: dict[str, Column] = {column.name: column for column in champion.columns}
-    read = {column.name for column in champion.inputs} | {champion.target.name}
-    for contract in shadows:
-        for column in contract.features:
-            if column.name not in read:
-                read.add(column.name)
-                columns[column.name] = msgspec.structs.replace(column, required=False)
-    return Contract(columns=tuple(columns.values()))

@@ -78,14 +78,16 @@ class Worker:
             key=installation_key(layout),
             strict=settings.on_invalid == "reject",
         )
-        fixed = {
-            "/healthz": HealthRoute(metrics),
-            "/readyz": ReadyRoute(metrics, lambda: self._keeper.readiness()),
-            "/metrics": MetricsRoute(metrics, folder),
-        }
-        self.gateway = Gateway(self.context.bodies, fixed, Meter(metrics, "-", "unknown"))
+        self.gateway = Gateway(self.context.bodies, Meter(metrics, "-", "unknown"))
         self._keeper = PlanKeeper(
-            layout, self.context, self.gateway, lambda digest: load_bundle(layout, digest)
+            layout, self.context, self.gateway, lambda digest: load_bundle(layout.bundles / digest, digest)
+        )
+        self.gateway.pin(
+            {
+                "/healthz": HealthRoute(metrics),
+                "/readyz": ReadyRoute(metrics, self._keeper.readiness),
+                "/metrics": MetricsRoute(metrics, folder),
+            }
         )
         self._watcher = Watcher(self._keeper, self.context, parent)
 
@@ -99,7 +101,9 @@ class Worker:
         self.loop.call_soon(self._expire_bodies)
         settle_memory()
         try:
-            serve(self.gateway, fd, self.loop, self.gateway.close, lambda: self.gateway.drained(DRAIN_SECONDS))
+            serve(
+                self.gateway, fd, self.loop, self.gateway.close, lambda: self.gateway.drained(DRAIN_SECONDS)
+            )
         finally:
             self._watcher.close()
             self._lane.close()
