@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Any
 
 from slipway.base.errors import SlipwayError
@@ -25,13 +25,17 @@ class BodyReader:
     Args:
         max_body: largest body, in bytes.
         loop: the worker's event loop.
+        body_seconds: how long a client may take to send a body.
     """
 
-    def __init__(self, max_body: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, max_body: int, loop: asyncio.AbstractEventLoop, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self.held = 0
         self._max_body = max_body
         self._max_held = INFLIGHT_BODIES * max_body
         self._loop = loop
+        self._body_seconds = body_seconds
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._expired: set[asyncio.Task[Any]] = set()
 
@@ -45,12 +49,9 @@ class BodyReader:
         if kind is not None and kind != "application/json":
             _check_media_type(kind)
         announced = headers.get("content-length")
-        if announced is None:
-            return await self._read_pieces(exchange)
-        size = int(announced) if announced.isdecimal() else _refuse_length()
-        if size > self._max_body:
-            await self._discard(exchange, size)
-            raise self._too_large(str(size))
+        size = None if announced is None else int(announced) if announced.isdecimal() else _refuse_length()
+        if size is None or size > self._max_body:
+            return await self._timed(self._read_pieces(exchange, size))
         if self.held + size > self._max_held:
             raise _busy()
         self.held += size
@@ -71,7 +72,7 @@ class BodyReader:
         """Give up on bodies that take too long; called about once a second, on the loop."""
         now = self._loop.time()
         for task, began in self._reading.items():
-            if now - began > BODY_SECONDS:
+            if now - began > self._body_seconds:
                 self._expired.add(task)
                 task.cancel()
 
@@ -83,48 +84,36 @@ class BodyReader:
             return await reading
         except asyncio.CancelledError:
             if task in self._expired:
-                raise _slow() from None
+                raise self._slow() from None
             raise
         finally:
             del self._reading[task]
             self._expired.discard(task)
 
-    async def _read_pieces(self, exchange: Exchange) -> bytes:
-        """A body without announced length."""
-        return await self._timed(self._collect(exchange.__aiter__()))
-
-    async def _collect(self, pieces: AsyncIterator[bytes]) -> bytes:
-        body = bytearray()
+    async def _read_pieces(self, exchange: Exchange, announced: int | None) -> bytes:
+        """A body without announced length, or one that is announced as too large, which is not kept."""
+        most = _DISCARD * self._max_body
+        if announced is not None and announced > most:
+            raise self._too_large(str(announced))
+        kept = bytearray()
+        size = 0
         try:
-            async for piece in pieces:
-                if len(body) + len(piece) > self._max_body:
-                    await self._drain(pieces, _DISCARD * self._max_body)
-                    raise self._too_large("more")
+            async for piece in exchange:
+                size += len(piece)
+                if size > most:
+                    break
+                if announced is not None or size > self._max_body:
+                    continue
                 if self.held + len(piece) > self._max_held:
                     raise _busy()
                 self.held += len(piece)
-                body += piece
+                kept += piece
+            if announced is not None or size > self._max_body:
+                raise self._too_large("more" if announced is None else str(announced))
         except BaseException:
-            self.held -= len(body)
+            self.held -= len(kept)
             raise
-        return bytes(body)
-
-    async def _discard(self, exchange: Exchange, size: int) -> None:
-        if size <= _DISCARD * self._max_body:
-            pieces = exchange.__aiter__()
-
-            async def nothing() -> bytes:
-                await self._drain(pieces, size)
-                return b""
-
-            await self._timed(nothing())
-
-    @staticmethod
-    async def _drain(pieces: AsyncIterator[bytes], most: int) -> None:
-        async for piece in pieces:
-            most -= len(piece)
-            if most < 0:
-                return
+        return bytes(kept)
 
     def _too_large(self, got: str) -> SlipwayError:
         return TooLargeError(
@@ -132,6 +121,14 @@ class BodyReader:
             got=got,
             where="the body",
             next_step="send the rows in several requests, or raise serve.max_body",
+        )
+
+    def _slow(self) -> SlowError:
+        return SlowError(
+            expected=f"the whole body within {self._body_seconds:.0f} s",
+            got="a part of it",
+            where="the body",
+            next_step="send it again, faster or in smaller requests",
         )
 
 
@@ -156,13 +153,4 @@ def _busy() -> BusyError:
         got="as many as this worker may hold",
         where="the gateway",
         next_step="send the request again after the time in Retry-After",
-    )
-
-
-def _slow() -> SlowError:
-    return SlowError(
-        expected=f"the whole body within {BODY_SECONDS:.0f} s",
-        got="a part of it",
-        where="the body",
-        next_step="send it again, faster or in smaller requests",
     )

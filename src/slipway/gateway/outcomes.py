@@ -18,7 +18,6 @@ from slipway.gateway.context import INLINE_BYTES, Context, Meter, Reply, Request
 from slipway.gateway.decode import Outcome, decode_outcomes
 from slipway.gateway.problems import RowError
 from slipway.models.bundle import Bundle
-from slipway.models.losses import ClassIndex
 from slipway.store.frames import Outcomes, encode_frame
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,7 +41,7 @@ class OutcomesRoute:
         self._context = context
         self._endpoint = endpoint
         self._ids = PredictionIds(context.key, endpoint)
-        self._index = None if champion.task == "regression" else ClassIndex(champion.classes)
+        self._index = None if champion.task == "regression" else champion.class_index
         self._accepted = context.metrics.counter("slipway_outcomes_total", endpoint=endpoint)
 
     async def answer(self, request: Request) -> Reply:

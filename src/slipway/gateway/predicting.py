@@ -6,14 +6,12 @@ worked on in a thread, so that small requests do not wait behind it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from slipway.base.ids import PredictionIds, id_text, split_ids
-from slipway.base.vocabulary import Value
 from slipway.gateway.context import INLINE_BYTES, Context, Meter, Reply, Request
 from slipway.gateway.decode import Row, RowDecoder, Rows, merge_contracts
 from slipway.gateway.shadow import ShadowTarget, ShadowWork
@@ -70,7 +68,6 @@ class PredictRoute:
         self._decoder = RowDecoder(contract, strict=context.strict)
         self._columns = self._decoder.columns
         self._ids = PredictionIds(context.key, endpoint)
-        self._pick = _picker(self._columns, champion.bundle.encoder.columns)
         group = contract.group
         self._group = None if group is None else self._columns.index(group.name)
         self._shadow_names = tuple(shadow.version for shadow in shadows)
@@ -109,7 +106,7 @@ class PredictRoute:
 
     def _work(self, request: Request) -> _Work:
         rows = self._decoder.decode(request.body)
-        outputs = self._predict(rows)
+        outputs = self._bundle.predict_rows(rows.values, self._columns)
         now = self._context.clock.now_us()
         ids = self._ids.issue(now, len(outputs))
         frame = Prediction(
@@ -129,13 +126,6 @@ class PredictRoute:
         )
         flagged = sum(map(bool, rows.flags))
         return _Work(encode_frame(frame), self._answer(request, ids, outputs), ids, rows.values, flagged)
-
-    def _predict(self, rows: Rows) -> list[list[float]]:
-        bundle = self._bundle
-        if len(rows.values) == 1:
-            encoded = bundle.encoder.encode_row(self._pick(rows.values[0]))
-            return [list(bundle.predictor.predict_row(encoded))]
-        return bundle.predict_rows(rows.values, self._columns).tolist()
 
     def _answer(self, request: Request, ids: bytes, outputs: list[list[float]]) -> bytes:
         answer = self._bundle.answer
@@ -157,19 +147,3 @@ class PredictRoute:
             return None
         groups = [values[self._group] for values in rows.values]
         return [None if group is None else str(group) for group in groups]
-
-
-def _picker(columns: tuple[str, ...], wanted: Sequence[str]) -> Callable[[Row], Sequence[Value]]:
-    """A function that takes the encoder's columns out of a decoded row."""
-    if tuple(wanted) == columns:
-        return _same
-    positions = [columns.index(name) for name in wanted]
-    if len(positions) == 1:
-        only = positions[0]
-        return lambda row: (row[only],)
-    pick: Callable[[Row], Any] = itemgetter(*positions)
-    return pick
-
-
-def _same(row: Row) -> Row:
-    return row

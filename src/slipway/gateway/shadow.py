@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from slipway.base.clock import Clock
 from slipway.base.ids import ID_BYTES
@@ -35,8 +35,8 @@ _DRAIN_SECONDS = 5.0
 class Scorer(Protocol):
     """A loaded version as the shadow lane sees it."""
 
-    def predict_rows(self, rows: Sequence[Sequence[Value]], columns: Sequence[str]) -> Any:
-        """Outputs, shape (n, k) float64."""
+    def predict_rows(self, rows: Sequence[Sequence[Value]], columns: tuple[str, ...]) -> list[list[float]]:
+        """Outputs per row."""
         ...
 
 
@@ -172,7 +172,7 @@ class ShadowLane:
         rows = [row for work in taken for row in work.rows]
         for version, scorer in target.scorers:
             try:
-                outputs = scorer.predict_rows(rows, target.columns).tolist()
+                outputs = scorer.predict_rows(rows, target.columns)
             except Exception as error:  # noqa: BLE001  (whatever a challenger raises must not stop the lane)
                 _log.warning("shadow %s of %s: %s", version, target.endpoint, type(error).__name__)
                 self._drop(target, version, ids, "error")

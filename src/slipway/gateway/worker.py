@@ -27,7 +27,8 @@ from slipway.gateway.intake import BodyReader
 from slipway.gateway.metrics import WorkerMetrics
 from slipway.gateway.shadow import ShadowLane
 from slipway.gateway.watcher import PlanKeeper, Watcher
-from slipway.models.bundle import load_bundle
+from slipway.models.bundle import Bundle, load_bundle
+from slipway.models.signing import trusted_keys
 from slipway.store.secrets import installation_key
 from slipway.store.segments import SegmentWriter
 
@@ -52,6 +53,7 @@ class Worker:
     """
 
     def __init__(self, layout: Layout, settings: Serve, index: int, parent: int, clock: Clock) -> None:
+        self._layout = layout
         self.loop = asyncio.new_event_loop()
         folder = layout.run / "metrics"
         metrics = WorkerMetrics(folder, index)
@@ -79,9 +81,7 @@ class Worker:
             strict=settings.on_invalid == "reject",
         )
         self.gateway = Gateway(self.context.bodies, Meter(metrics, "-", "unknown"))
-        self._keeper = PlanKeeper(
-            layout, self.context, self.gateway, lambda digest: load_bundle(layout.bundles / digest, digest)
-        )
+        self._keeper = PlanKeeper(layout, self.context, self.gateway, self._load)
         self.gateway.pin(
             {
                 "/healthz": HealthRoute(metrics),
@@ -109,6 +109,9 @@ class Worker:
             self._lane.close()
             self._commit.close()
             self.context.pool.shutdown()
+
+    def _load(self, digest: str) -> Bundle:
+        return load_bundle(self._layout.bundles / digest, digest, trusted_keys(self._layout))
 
     def _expire_bodies(self) -> None:
         self.context.bodies.expire()
