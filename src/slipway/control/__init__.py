@@ -1,1 +1,1 @@
-"""Control plane: intake, joins, decisions, retraining."""
+"""The one process that acts: it reads the log, judges, moves pointers and writes the ledger."""

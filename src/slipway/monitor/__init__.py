@@ -1,1 +1,1 @@
-"""Judges of a served endpoint: drift and risk. They judge; only control acts."""
+"""What watches a champion between rollouts: its risk and its inputs. Nothing here acts."""

@@ -1,1 +1,1 @@
-"""States, guards and verdicts of a rollout. They judge; only control acts."""
+"""States of a rollout and the guards that judge it. Nothing here acts: ``slipway.control`` does."""
