@@ -226,3 +226,17 @@ def test_foreign_and_broken_states_are_refused():
     del state["memory"]["n"]
     with pytest.raises(UsageError, match="expected the field 'n'"):
         PairedComparison.from_state(state)
+
+
+def test_without_a_margin_the_interval_excludes_zero_exactly_while_a_claim_is_proved():
+    rng = np.random.default_rng(18)
+    test = PairedComparison(ALPHA)
+    seen = set()
+    for d in rng.normal(0.02, 0.1, 1_500).clip(-1, 1):
+        test.update(d)
+        low, high = test.interval
+        proved = test.log_e_better >= np.log(1 / ALPHA)
+        assert (low >= 0.0) == proved
+        assert high >= 0.0
+        seen.add(proved)
+    assert seen == {True, False}

@@ -21,7 +21,9 @@ from slipway.base.files import exclusive_lock, write_atomic
 from slipway.base.layout import Layout
 
 _POLL_SECONDS = 0.1
-_STOP_SECONDS = 15.0
+#: Longer than the gateway's own patience with its workers.
+_STOP_SECONDS = 20.0
+_START_SECONDS = 30.0
 #: A child that lives shorter than this is restarted with a growing pause, so that a broken one does not spin.
 _STEADY_SECONDS = 5.0
 _LONGEST_PAUSE = 5.0
@@ -53,6 +55,11 @@ class Child:
     def pid(self) -> int:
         """Process id of the current incarnation, 0 when none runs."""
         return self._process.pid if self._process else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started and runs no more."""
+        return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
         """Start the process; its output goes to the log file."""
@@ -100,7 +107,6 @@ class Supervisor:
 
     def __init__(self, layout: Layout, config: Config, *, host: str, port: int) -> None:
         self._layout = layout
-        self._url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
         root = str(layout.root)
         self._gateway = Child(
             "gateway",
@@ -112,11 +118,11 @@ class Supervisor:
         )
         self._stopping = threading.Event()
 
-    def run(self, ready: Callable[[Running], None], restarted: Callable[[str], None]) -> None:
+    def run(self, ready: Callable[[str], None], restarted: Callable[[str], None]) -> None:
         """Keep both children alive until a signal asks to stop.
 
         Args:
-            ready: called once, when the gateway answers.
+            ready: called once with the URL, when the gateway answers.
             restarted: called with the name of a child that had to be started again.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,42 +133,72 @@ class Supervisor:
             try:
                 for child in children:
                     child.start()
-                self._await_gateway()
-                self._announce()
-                ready(self.running())
-                while not self._stopping.wait(_POLL_SECONDS):
-                    for child in children:
-                        if child.tend():
-                            self._announce()
-                            restarted(child.name)
+                url = self._await_gateway()
+                if url is not None:
+                    self._announce(url)
+                    ready(url)
+                    self._tend(children, url, restarted)
             finally:
                 for child in reversed(children):
                     child.stop()
                 (self._layout.run / "up.json").unlink(missing_ok=True)
 
-    def running(self) -> Running:
+    def running(self, url: str) -> Running:
         """Where it answers, and the process ids."""
         return Running(
-            url=self._url, supervisor=os.getpid(), gateway=self._gateway.pid, controller=self._controller.pid
+            url=url, supervisor=os.getpid(), gateway=self._gateway.pid, controller=self._controller.pid
         )
 
-    def _announce(self) -> None:
-        write_atomic(self._layout.run / "up.json", msgspec.json.encode(self.running()))
+    def _tend(self, children: tuple[Child, ...], url: str, restarted: Callable[[str], None]) -> None:
+        while not self._stopping.wait(_POLL_SECONDS):
+            for child in children:
+                if child.tend():
+                    self._announce(url)
+                    restarted(child.name)
 
-    def _await_gateway(self, patience: float = 30.0) -> None:
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and not self._stopping.is_set():
-            if answers(f"{self._url}/healthz"):
-                return
-            self._gateway.tend()
-            self._stopping.wait(_POLL_SECONDS)
-        if not self._stopping.is_set():
-            raise FaultError(
-                expected=f"the gateway to answer at {self._url} within {patience:.0f} s",
-                got="no answer",
-                where=str(self._layout.run / "gateway.log"),
-                next_step="read that log; another program may hold the port: try --port",
-            )
+    def _announce(self, url: str) -> None:
+        write_atomic(self._layout.run / "up.json", msgspec.json.encode(self.running(url)))
+
+    def _await_gateway(self) -> str | None:
+        """Wait until the gateway says where it listens and answers there; None when asked to stop.
+
+        Raises:
+            FaultError: it ended, or stayed silent.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._stopping.wait(_POLL_SECONDS):
+            url = _gateway_url(self._layout, self._gateway.pid)
+            if url is not None and answers(f"{url}/healthz"):
+                return url
+            if self._gateway.ended or time.monotonic() > deadline:
+                raise FaultError(
+                    expected=f"the gateway to answer within {_START_SECONDS:.0f} s",
+                    got=last_line(self._layout.run / "gateway.log") or "no answer",
+                    where=str(self._layout.run / "gateway.log"),
+                    next_step="read that log; if another program holds the port, try --port",
+                )
+        return None
+
+
+def _gateway_url(layout: Layout, pid: int) -> str | None:
+    """Where our own gateway listens; what an earlier one left behind does not count."""
+    try:
+        said = msgspec.json.decode((layout.run / "gateway.json").read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return None
+    if said["pid"] != pid:
+        return None
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(said["host"], said["host"])
+    return f"http://{host}:{said['port']}"
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty, or an empty text."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def answers(url: str) -> bool:

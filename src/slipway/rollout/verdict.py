@@ -27,7 +27,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     #: Logarithm of the e-value for the claim ``outcome`` (for the leading claim while undecided).
     log_e: float
     e_value: float
-    #: Mean loss difference, and a confidence interval that holds at every look.
+    #: Mean loss difference, and bounds for it; each holds at every look with probability 1 - alpha.
     mean: float
     interval: tuple[float, float]
     alpha: float

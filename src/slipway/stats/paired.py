@@ -22,8 +22,8 @@ class PairedComparison(Sequential):
     - ``better``: E(d) reaches 1/alpha; rejects "mean difference <= 0";
     - ``worse``: E(-d - margin) reaches 1/alpha; rejects "mean difference >= -margin";
     - ``non_inferior``: E(d + margin) reaches 1/alpha; rejects "mean difference <= -margin";
-    - ``equivalent``: E(d + margin) and E(margin - d) are at 2/alpha at the same label, which is to say that
-      ``interval`` lies inside [-margin, margin].
+    - ``equivalent``: E(d + margin) and E(margin - d) are at 1/alpha at the same label, which is to say that
+      ``interval`` lies inside [-margin, margin] (two one-sided tests: both must err for it to be false).
 
     ``verdict`` takes the first of better, worse, equivalent and keeps it; ``decided_at`` is the label
     that decided, also inside ``update_many``. Later labels still enter the evidence.
@@ -33,7 +33,8 @@ class PairedComparison(Sequential):
     independent: "mean" is the average, over the labels so far, of each conditional mean, and it may drift.
 
     Guarantee: a claim that is false at every label is ever made with probability at most ``alpha``, however
-    often one looks; ``interval`` holds the running mean at all labels with probability at least 1 - alpha.
+    often one looks; each bound of ``interval`` holds at all labels with probability at least 1 - alpha, so
+    that without a margin it excludes 0 exactly where a claim has its proof.
     Identical models (d = 0) are never called better or worse.
 
     Measured (normal differences, alpha .025): labels to the verdict, median and 90 % of runs, are 1,800 and
@@ -126,8 +127,11 @@ class PairedComparison(Sequential):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Confidence sequence at level 1 - alpha for the running mean difference, at the current label."""
-        level = math.log(2.0 / self.alpha)
+        """Lower and upper confidence bound for the running mean difference at the current label.
+
+        Each is a confidence sequence at level 1 - alpha, both together at 1 - 2 alpha.
+        """
+        level = math.log(1.0 / self.alpha)
         low = self._above.lower_limit(level) - self.margin
         high = self.margin - self._below.lower_limit(level)
         return (max(-self.loss_range, low), min(self.loss_range, high))
@@ -143,7 +147,7 @@ class PairedComparison(Sequential):
         equivalent_at = None
         if self.margin:
             near = min(self._above.step(z), self._below.step(self.margin - d))
-            equivalent_at = self.n if near >= 2.0 / self.alpha else None
+            equivalent_at = self.n if near >= 1.0 / self.alpha else None
         if self.decided_at is None:
             self._conclude(equivalent_at)
 
@@ -161,7 +165,7 @@ class PairedComparison(Sequential):
         self._worse.scan(-zs)
         equivalent_at = None
         if self.margin:
-            near = np.minimum(self._above.scan(zs), self._below.scan(self.margin - ds)) >= 2.0 / self.alpha
+            near = np.minimum(self._above.scan(zs), self._below.scan(self.margin - ds)) >= 1.0 / self.alpha
             equivalent_at = before + 1 + int(np.argmax(near)) if near.any() else None
         if self.decided_at is None:
             self._conclude(equivalent_at)

@@ -1,1 +1,1 @@
-"""``slipway demo``: the whole loop on real data, through the same commands and HTTP routes that users have."""
+"""``slipway demo``: the whole loop on real data, through the commands and HTTP routes that users have."""

@@ -1,0 +1,140 @@
+"""The demo's witness: reads the ledger and the log as an outsider would, and tells what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slipway.base.layout import Layout
+from slipway.cli.demo.events import Chronicle
+from slipway.cli.query import run_query
+from slipway.control.intake import Intake, read_offsets
+from slipway.store import jobs, ledger, registry
+from slipway.store.database import Database, Transaction, open_database
+from slipway.store.intake import position
+from slipway.store.ledger import Entry
+
+Told = tuple[str, dict[str, Any], str]
+
+
+class LedgerWitness:
+    """Turns new ledger entries into events of the chronicle.
+
+    Args:
+        layout: the project; its database is opened at the first look.
+        chronicle: takes the events.
+    """
+
+    def __init__(self, layout: Layout, chronicle: Chronicle) -> None:
+        self._layout = layout
+        self._chronicle = chronicle
+        self._seen = 0
+        self._opened: Database | None = None
+
+    def catch_up(self) -> None:
+        """Tell what the ledger says since the last look."""
+        with self._database().read() as tx:
+            news = list(ledger.entries(tx, after=self._seen))
+            retrained = {entry.seq for entry in news if _is_retrained(tx, entry)}
+        for entry in news:
+            self._seen = entry.seq
+            teller = _retrained if entry.seq in retrained else _TELLERS.get(entry.kind)
+            told = teller(entry) if teller is not None else None
+            if told is not None:
+                kind, evidence, text = told
+                self._chronicle.record(kind, entry.payload["version"], evidence, text)
+
+    def position(self) -> int:
+        """Log entries that the controller has consumed."""
+        with self._database().read() as tx:
+            return position(tx)
+
+    def training(self) -> bool:
+        """Whether a retraining runs now."""
+        with self._database().read() as tx:
+            return next(jobs.list_jobs(tx, status="running"), None) is not None
+
+    def drained(self) -> bool:
+        """Whether the controller has consumed all of the log."""
+        with self._database().read() as tx:
+            return Intake(self._layout.segments).lag(read_offsets(self._layout, tx)) == 0
+
+    def verified(self) -> bool:
+        """Whether the hash chain of the ledger holds."""
+        with self._database().read() as tx:
+            return ledger.verify(tx).ok
+
+    def logged(self, ids: list[str]) -> int:
+        """How many of these answered predictions are in the log, each counted once."""
+        answer = run_query(self._layout, "select distinct prediction_id from predictions")
+        return len({row[0] for row in answer.rows} & set(ids))
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _database(self) -> Database:
+        if self._opened is None:
+            self._opened = open_database(self._layout)
+        return self._opened
+
+
+def _deployed(entry: Entry) -> Told | None:
+    if entry.payload["state"] != "shadow":
+        return None
+    return "shadow", _without_rules(entry), f"scores unseen beside {entry.payload['former']}"
+
+
+def _forced(entry: Entry) -> Told:
+    return (
+        "forced",
+        _without_rules(entry),
+        f'live without proof: "{entry.payload["reason"]}"; {entry.payload["former"]} in reverse shadow',
+    )
+
+
+def _without_rules(entry: Entry) -> dict[str, Any]:
+    return {key: value for key, value in entry.payload.items() if key != "rules"}
+
+
+def _verdict(entry: Entry) -> Told:
+    verdict = entry.payload["verdict"]
+    low, high = verdict["interval"]
+    text = (
+        f"{verdict['outcome']} after {verdict['n']:,} labelled pairs: e-value {verdict['e_value']:,.0f}, "
+        f"loss difference {verdict['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    )
+    return entry.kind, {**verdict, "rows": entry.payload["rows"]}, text
+
+
+def _alarm(entry: Entry) -> Told:
+    alarm = entry.payload["alarm"]
+    about = ", ".join(alarm["features"]) or alarm["kind"]
+    text = f"{alarm['kind']} of {about}: e-value {alarm['e_value']:,.0f} after {alarm['n']:,} rows"
+    return "alarm", {**alarm, "rows": entry.payload["rows"]}, text
+
+
+def _is_retrained(tx: Transaction, entry: Entry) -> bool:
+    """Whether the entry registers a version that the controller had trained, not a person."""
+    return entry.kind == "registered" and registry.get_run(tx, entry.payload["run"]).origin != "train"
+
+
+def _retrained(entry: Entry) -> Told:
+    return (
+        "retrained",
+        dict(entry.payload),
+        f"{entry.payload['candidate']} on the labelled rows since the change",
+    )
+
+
+_TELLERS: dict[str, Callable[[Entry], Told | None]] = {
+    "deployed": _deployed,
+    "forced": _forced,
+    "promoted": _verdict,
+    "refused": _verdict,
+    "rolled_back": _verdict,
+    "settled": _verdict,
+    "alarm": _alarm,
+}

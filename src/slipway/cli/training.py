@@ -1,0 +1,152 @@
+"""What ``slipway train`` and ``slipway versions`` do and show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from slipway.base.config import Config
+from slipway.base.errors import RefusedError
+from slipway.cli.output import emit, progress, say, table
+from slipway.cli.project import Opened
+from slipway.control.workspace import Workspace, open_workspace
+from slipway.data.project import load_project
+from slipway.learn.registration import TrainResult
+from slipway.learn.training import train
+from slipway.models.bundle import Bundle, load_bundle
+from slipway.models.signing import trusted_keys
+from slipway.store import registry
+
+
+def train_version(opened: Opened, config: Config) -> None:
+    """Train one version of the project's model and show its evidence.
+
+    Raises:
+        RefusedError: a gate did not pass; the version is recorded as refused.
+    """
+    _, contract = load_project(opened.layout)
+    with open_workspace(opened.layout) as workspace:
+        champion = live_bundle(workspace)
+    with progress("training") as report:
+        result = train(
+            opened.layout,
+            config,
+            contract,
+            champion=champion,
+            progress=lambda seen: report(seen.done, seen.message),
+        )
+    emit(_document(result))
+    _show(result)
+    refused = [gate for gate in result.gates if not gate.passed]
+    if refused:
+        raise RefusedError(
+            expected="every gate to pass",
+            got="; ".join(f"{gate.name}: {gate.message}" for gate in refused),
+            where=str(result.version),
+            next_step="improve the data or the settings; `slipway versions` keeps what was measured",
+        )
+    say(f"{result.version} is registered: `slipway deploy {result.version}`")
+
+
+def live_bundle(workspace: Workspace) -> Bundle | None:
+    """The bundle that answers now, for the gate that compares with it; None before the first deployment."""
+    with workspace.database.read() as tx:
+        endpoint = registry.get_endpoint(tx, workspace.config.project.name)
+        if endpoint is None or endpoint.champion is None:
+            return None
+        record = registry.get_version(tx, endpoint.champion)
+    return load_bundle(
+        workspace.layout.bundles / record.digest,
+        record.digest,
+        trusted_keys(workspace.layout),
+        version=str(endpoint.champion),
+    )
+
+
+def _document(result: TrainResult) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(result)
+    return {
+        **document,
+        "version": str(result.version),
+        "metrics": {metric.name: msgspec.to_builtins(metric) for metric in result.metrics},
+        "baseline": {metric.name: msgspec.to_builtins(metric) for metric in result.baseline},
+    }
+
+
+def _show(result: TrainResult) -> None:
+    constant = {metric.name: metric.value for metric in result.baseline}
+    table(
+        f"{result.version}: {result.candidate}, {result.train_rows:,} rows to learn from, "
+        f"{result.held_out_rows:,} held out ({result.split})",
+        ["held out", "value", "95% interval", "a constant"],
+        [
+            (
+                metric.name,
+                metric.value,
+                f"{metric.lower:.4f} to {metric.upper:.4f}",
+                constant.get(metric.name),
+            )
+            for metric in result.metrics
+        ],
+    )
+    table(
+        "",
+        ["gate", "passed", "why"],
+        [(gate.name, gate.passed, gate.message) for gate in result.gates],
+    )
+    for finding in result.findings:
+        say(f"[yellow]flagged[/] {finding.message}")
+    say(result.selection.message)
+
+
+def list_versions(opened: Opened) -> None:
+    """Show the registered versions of the project's model."""
+    with open_workspace(opened.layout) as workspace, workspace.database.read() as tx:
+        name = workspace.config.project.name
+        endpoint = registry.get_endpoint(tx, name)
+        runs = {run.id: run.status for run in registry.list_runs(tx)}
+        known = registry.list_versions(tx, name)
+    roles = (
+        {
+            endpoint.champion: "answers",
+            endpoint.challenger: "in shadow",
+            endpoint.reverse: "in reverse shadow",
+        }
+        if endpoint
+        else {}
+    )
+    rows = [
+        {
+            "version": str(one.name),
+            "gates": "passed" if runs.get(one.run_id) == "registered" else "refused",
+            "serves": roles.get(one.name),
+            "metrics": one.metrics,
+            "digest": one.digest,
+            "lineage": one.lineage,
+        }
+        for one in known
+    ]
+    emit(rows)
+    table(
+        "",
+        ["version", "gates", "serves", "held out", "bundle"],
+        [
+            (row["version"], row["gates"], row["serves"], _metrics(row["metrics"]), row["digest"][:12])
+            for row in rows
+        ],
+    )
+    if not rows:
+        say("no version yet: `slipway train`")
+
+
+def _metrics(metrics: dict[str, Any]) -> str:
+    """The held-out metrics in one cell."""
+    return ", ".join(
+        f"{name} {_value(metric):.4g}" for name, metric in metrics.items() if _value(metric) is not None
+    )
+
+
+def _value(metric: Any) -> float | None:
+    value = metric.get("value") if isinstance(metric, dict) else metric
+    return float(value) if isinstance(value, int | float) else None
