@@ -11,12 +11,14 @@ from typing import Protocol
 
 from slipway.base.errors import NotFoundError, SlipwayError
 from slipway.gateway.context import Meter, Reply, Request, RequestIds
-from slipway.gateway.http import Exchange, Scope
+from slipway.gateway.http import CLIENT_GONE, Exchange, Scope
 from slipway.gateway.intake import BodyReader
 from slipway.gateway.problems import error_body, error_headers, method_error
 
 _log = logging.getLogger("slipway.gateway")
 
+#: Counted, and sent to nobody: the client left before its request was complete.
+_CLIENT_GONE = 499
 _PREFIX = "/v1/endpoints/"
 _JSON = ("content-type", "application/json")
 _INTERNAL = (
@@ -104,6 +106,8 @@ class Gateway:
         except SlipwayError as error:
             status, content = error.http_status, error_body(error)
             head = [*error_headers(error), ("x-request-id", request_id)]
+        except CLIENT_GONE:
+            status, content, head = _CLIENT_GONE, b"", []
         except Exception as error:  # noqa: BLE001  (the last line of defence: one request fails, not the worker)
             _log_place(error)
             status, content = 500, _INTERNAL

@@ -20,6 +20,7 @@ from types import FrameType
 
 import msgspec
 
+from slipway.base.config import load_config
 from slipway.base.errors import ConflictError, FaultError
 from slipway.base.files import exclusive_lock, write_atomic
 from slipway.base.layout import Layout
@@ -167,10 +168,12 @@ def run_gateway(
         ready: called once, when the socket listens and the workers are started.
 
     Raises:
+        ConfigError: the settings do not read as they should.
         ConflictError: another gateway serves this project, or the address is taken.
         FaultError: the workers cannot be started.
     """
     layout = Layout(project_root.resolve())
+    load_config(layout.config)
     layout.create()
     with exclusive_lock(layout.run / "gateway.lock", "gateway"), _stop_signal() as stop:
         reset_metrics(layout.run / "metrics")
