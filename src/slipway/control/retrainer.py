@@ -35,6 +35,7 @@ MAX_FAILURES = 3
 BUSY = 75
 
 _STOP_SECONDS = 5.0
+_WITHDRAWN = "withdrawn"
 
 
 class Progress(msgspec.Struct):
@@ -62,8 +63,10 @@ class Retrainer:
     def open(self, tx: Transaction, decision: Decision, rules: Rules) -> None:
         """Open the job that an alarm calls for. Alarms of one champion share one job."""
         alarm = decision.evidence
-        key = f"{decision.endpoint}/{decision.version}"
-        if not isinstance(alarm, Alarm) or alarm.kind not in rules.retrain.on or jobs.find_job(tx, key):
+        if not isinstance(alarm, Alarm) or alarm.kind not in rules.retrain.on:
+            return
+        key = _free_key(tx, f"{decision.endpoint}/{decision.version}")
+        if key is None:
             return
         payload = {
             "endpoint": decision.endpoint,
@@ -97,7 +100,9 @@ class Retrainer:
             known = list(jobs.list_jobs(tx, KIND))
             open_jobs = [job for job in known if not _progress(tx, job).closed]
         for job in open_jobs:
-            if job.status == "done":
+            if job.status == "waiting" and self._outlived(job):
+                self._withdraw(job)
+            elif job.status == "done":
                 self._deploy(job)
             elif self._process is None and (job.status == "running" or self._enough(job, labels)):
                 self._start(job)
@@ -131,6 +136,21 @@ class Retrainer:
             found = tx.scalar(query) or 0
         self._count_at[job.key] = joined + wanted - found
         return found >= wanted
+
+    def _outlived(self, job: Job) -> bool:
+        """Whether the champion that raised the alarm neither answers nor may come back by itself."""
+        with self._workspace.database.read() as tx:
+            record = registry.get_endpoint(tx, _text(job, "endpoint"))
+        return record is None or _text(job, "champion") not in (str(record.champion), str(record.reverse))
+
+    def _withdraw(self, job: Job) -> None:
+        """Give up a job whose alarm was about a version that is gone; its successor has alarms of its own."""
+        with self._workspace.database.write() as tx:
+            jobs.finish_job(tx, job.key, {_WITHDRAWN: True}, failed=True)
+            _save_progress(tx, job, Progress(closed=True))
+            self._write(
+                tx, "retraining_withdrawn", job, f"{job.payload['champion']}, which alarmed, answers no more"
+            )
 
     def _start(self, job: Job) -> None:
         with self._workspace.database.write() as tx:
@@ -209,6 +229,16 @@ class Retrainer:
     def _write(self, tx: Transaction, kind: str, job: Job, message: str, **more: Any) -> None:
         payload = {"job": job.id, "actor": "controller", **job.payload, "message": message, **more}
         moves.write_ledger(tx, kind, payload, self._workspace.clock.now_us())
+
+
+def _free_key(tx: Transaction, key: str) -> str | None:
+    """The key for a new job of a champion; None where an earlier one is open or came to its end."""
+    number = 1
+    while (job := jobs.find_job(tx, key if number == 1 else f"{key}#{number}")) is not None:
+        if not (job.result or {}).get(_WITHDRAWN):
+            return None
+        number += 1
+    return key if number == 1 else f"{key}#{number}"
 
 
 def _progress(tx: Transaction, job: Job) -> Progress:

@@ -96,7 +96,8 @@ class _Guard:
         low, high = self.comparison.interval
         return (
             f"mean loss difference {self.comparison.mean:+.5f} "
-            f"({low:+.5f} to {high:+.5f}, each bound at {100 * (1 - self.alpha):g}%) on {self.n:,} labelled pairs"
+            f"({low:+.5f} to {high:+.5f}, each bound at {100 * (1 - self.alpha):g}%) "
+            f"on {self.n:,} labelled pairs"
         )
 
     def _crossed(self, comparison: PairedComparison) -> bool:

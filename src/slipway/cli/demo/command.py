@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from slipway.cli.demo.events import short
 from slipway.cli.output import emit, say, table
 from slipway.cli.project import JsonOption
 
@@ -75,4 +76,4 @@ def _e_value(evidence: dict[str, object]) -> str | None:
     value = evidence.get("e_value")
     if not isinstance(value, float):
         return None
-    return f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
+    return short(value)

@@ -45,6 +45,15 @@ _SIGNS = {
 }
 
 
+def short(e_value: float) -> str:
+    """An e-value as people read it.
+
+    >>> short(25.4), short(1234567.0)
+    ('25', '1.2e+06')
+    """
+    return f"{e_value:,.0f}" if e_value < 1e6 else f"{e_value:.1e}"
+
+
 class Event(msgspec.Struct, frozen=True):
     """One thing that happened.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slipway.base.layout import Layout
-from slipway.cli.demo.events import Chronicle
+from slipway.cli.demo.events import Chronicle, short
 from slipway.cli.query import run_query
 from slipway.control.intake import Intake, read_offsets
 from slipway.store import jobs, ledger, registry
@@ -103,7 +103,7 @@ def _verdict(entry: Entry) -> Told:
     verdict = entry.payload["verdict"]
     low, high = verdict["interval"]
     text = (
-        f"{verdict['outcome']} after {verdict['n']:,} labelled pairs: e-value {verdict['e_value']:,.0f}, "
+        f"{verdict['outcome']} after {verdict['n']:,} labelled pairs: e-value {short(verdict['e_value'])}, "
         f"loss difference {verdict['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
     )
     return entry.kind, {**verdict, "rows": entry.payload["rows"]}, text
@@ -111,8 +111,9 @@ def _verdict(entry: Entry) -> Told:
 
 def _alarm(entry: Entry) -> Told:
     alarm = entry.payload["alarm"]
-    about = ", ".join(alarm["features"]) or alarm["kind"]
-    text = f"{alarm['kind']} of {about}: e-value {alarm['e_value']:,.0f} after {alarm['n']:,} rows"
+    about = f"drift of {', '.join(alarm['features'])}" if alarm["features"] else "the risk rose"
+    seen = "labels" if alarm["kind"] == "risk" else "rows"
+    text = f"{about}: e-value {short(alarm['e_value'])} after {alarm['n']:,} {seen}"
     return "alarm", {**alarm, "rows": entry.payload["rows"]}, text
 
 
