@@ -26,7 +26,7 @@ def test_binary_metrics_equal_those_of_a_reference_library():
     assert found["brier"].value == pytest.approx(np.mean((p - y) ** 2))
     assert found["auc"].value == pytest.approx(roc_auc_score(y, p))
     assert found["log_loss"].value == pytest.approx(log_loss(y, p))
-    assert found["accuracy"].value == np.mean((p > 0.5) == y)
+    assert found["accuracy"].value == np.mean((p >= 0.5) == y)
     assert all(m.lower < m.value < m.upper and m.n == 400 for m in found.values())
     assert [m.higher_is_better for m in found.values()] == [False, False, True, True]
 

@@ -1,8 +1,7 @@
 """Gradient-boosted trees: a short list of proved LightGBM settings, stopped early on validation rows.
 
 The same rows, seed and number of threads give the same model text as long as the time budget does not cut
-the search short. ``Boosted.cut_short`` says whether it did; ``settings`` and ``rounds`` say what was kept,
-and ``grow`` grows the same model from them without a clock.
+the search short; ``Boosted.cut_short`` says whether it did.
 """
 
 from __future__ import annotations
@@ -25,8 +24,11 @@ from slipway.learn.problem import Fold, IndexArray, Problem
 _MAX_TREES = 2_000
 #: Improvement of the stopping metric, in shares of its scale, below which further rounds are not worth it.
 _MIN_GAIN = 1e-4
-#: Fitting on all rows takes at most about this much of the time that a configuration took on its folds.
-_REFIT_FACTOR = 2.0
+#: Fitting on all rows takes about this much of the time that a configuration took on one fold.
+_REFIT_FACTOR = 1.5
+#: Matrix cells that are worth a thread of their own: with fewer, threads wait for each other, and where
+#: another process wants the cores a small fit slows down tenfold.
+_CELLS_PER_THREAD = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,25 +76,39 @@ class Boosted:
     """A fitted ensemble of trees.
 
     ``losses`` holds the losses on the folds' check rows, fold after fold, by models that had not seen them.
+    ``rows`` is the number of rows it was fitted on: all, or those of the last fold where the time did not
+    allow a final fit. ``cut_short`` says that more time would have changed the search.
     """
 
     text: str
     settings: Settings
     rounds: int
+    rows: int
+    threads: int
     cut_short: bool
     tried: int
     losses: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class _Grown:
+    """One ensemble."""
+
+    text: str
+    rounds: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Trial:
-    """One configuration on all folds."""
+    """One configuration on all folds; ``last`` is the ensemble of the last one."""
 
     settings: Settings
     rounds: int
     losses: FloatArray
     seconds: float
     cut_short: bool
+    last: _Grown
 
 
 class _Deadline:
@@ -122,46 +138,40 @@ def boost(
     """Try the configurations in turn, keep the one with the lowest mean loss, and fit it on all rows.
 
     A configuration is begun only when it can be expected to end in time with the final fit still to come;
-    the first one always runs, cut off where it must be.
+    the first one always runs, cut off where it must be. Where no time is left for the final fit, the
+    ensemble of the last fold is kept: it is one that was judged, while a final fit cut off half-way is not.
 
     Args:
         problem: the train part.
         folds: where to stop early and compare.
         budget: the time this may take.
-        threads: LightGBM threads, at least 1.
+        threads: at most so many, at least 1.
         report: told the share that is done, and what is going on.
     """
-    trees = _Trees(problem, folds, threads)
+    trees = _Trees(problem, folds, max(1, min(threads, problem.matrix.size // _CELLS_PER_THREAD)))
     settings = configurations(problem)
     best: _Trial | None = None
     tried, slowest = 0, 0.0
     for number, candidate in enumerate(settings):
-        if best is not None and budget.left < _REFIT_FACTOR * slowest:
+        if best is not None and budget.left < slowest * (1 + _REFIT_FACTOR / len(folds)):
             break
-        tell = _narrowed(report, number, len(settings))
-        # The final fit waits at the end: leave it a third of the time there is.
-        trial = trees.trial(candidate, budget, budget.spent + budget.left * 2 / 3, tell)
+        trial = trees.trial(candidate, budget, _narrowed(report, number, len(settings)))
         tried, slowest = tried + 1, max(slowest, trial.seconds)
         if best is None or trial.losses.mean() < best.losses.mean():
             best = trial
     assert best is not None
     report(len(settings) / (len(settings) + 1), f"final fit, {best.rounds} rounds")
-    text, rounds, cut = trees.final(best, budget)
+    grown = trees.final(best, budget)
     return Boosted(
-        text=text,
+        text=grown.text,
         settings=best.settings,
-        rounds=rounds,
-        cut_short=cut or best.cut_short or tried < len(settings),
+        rounds=grown.rounds,
+        rows=grown.rows,
+        threads=trees.threads,
+        cut_short=best.cut_short or grown is best.last or tried < len(settings),
         tried=tried,
         losses=best.losses,
     )
-
-
-def grow(problem: Problem, settings: Settings, rounds: int, threads: int) -> str:
-    """Model text of an ensemble with settings and number of rounds that are already known."""
-    data = _dataset(problem, slice(None))
-    booster = lgb.train(_parameters(problem, settings, threads, len(problem.target)), data, rounds)
-    return booster.model_to_string()
 
 
 def configurations(problem: Problem) -> tuple[Settings, ...]:
@@ -181,48 +191,57 @@ class _Trees:
     def __init__(self, problem: Problem, folds: list[Fold], threads: int) -> None:
         self._problem = problem
         self._folds = folds
-        self._threads = threads
+        self.threads = threads
         self._binned = [_dataset(problem, fold.fit) for fold in folds]
         self._checks = [
             _dataset(problem, fold.check, reference=binned)
             for fold, binned in zip(folds, self._binned, strict=True)
         ]
 
-    def trial(
-        self, settings: Settings, budget: Budget, until: float, tell: Callable[[float], None]
-    ) -> _Trial:
-        start, rounds, cut = budget.spent, 0, False
+    def trial(self, settings: Settings, budget: Budget, tell: Callable[[float], None]) -> _Trial:
+        """Fit on each fold, stopped early, and judge on its check rows."""
+        start, rounds, cut, count = budget.spent, 0, False, len(self._folds)
         losses: list[FloatArray] = []
+        booster = None
         for number, fold in enumerate(self._folds):
-            tell(number / len(self._folds))
-            share = (until - budget.spent) / (len(self._folds) - number)
-            deadline = _Deadline(budget, budget.spent + share)
+            tell(number / count)
+            deadline = _Deadline(budget, budget.spent + budget.left / (count - number))
             booster = self._fit(settings, number, deadline)
             predicted = self._predict(booster, fold.check)
             losses.append(self._problem.losses(predicted, fold.check))
             rounds += booster.best_iteration
             cut = cut or deadline.hit
+        assert booster is not None
         return _Trial(
             settings=settings,
-            rounds=max(1, round(rounds / len(self._folds))),
+            rounds=max(1, round(rounds / count)),
             losses=np.concatenate(losses),
             seconds=budget.spent - start,
             cut_short=cut,
+            last=_Grown(
+                text=booster.model_to_string(), rounds=booster.best_iteration, rows=len(self._folds[-1].fit)
+            ),
         )
 
-    def final(self, trial: _Trial, budget: Budget) -> tuple[str, int, bool]:
+    def final(self, trial: _Trial, budget: Budget) -> _Grown:
+        """Fit on all rows where the time allows it, else the last fold's ensemble."""
+        expected = trial.seconds * _REFIT_FACTOR / len(self._folds)
+        if trial.cut_short or budget.left < expected:
+            return trial.last
         deadline = _Deadline(budget, budget.seconds)
-        problem = self._problem
-        parameters = _parameters(problem, trial.settings, self._threads, len(problem.target))
-        data = _dataset(problem, slice(None))
+        rows = len(self._problem.target)
+        parameters = _parameters(self._problem, trial.settings, self.threads, rows)
+        data = _dataset(self._problem, slice(None))
         booster = lgb.train(parameters, data, trial.rounds, callbacks=[deadline])
-        return booster.model_to_string(), booster.current_iteration(), deadline.hit
+        if deadline.hit:
+            return trial.last
+        return _Grown(text=booster.model_to_string(), rounds=booster.current_iteration(), rows=rows)
 
     def _fit(self, settings: Settings, number: int, deadline: _Deadline) -> lgb.Booster:
         # A slower learner needs more rounds to show that it still improves.
         patience = math.ceil(3 / settings.learning_rate) + 10
         return lgb.train(
-            _parameters(self._problem, settings, self._threads, len(self._folds[number].fit)),
+            _parameters(self._problem, settings, self.threads, len(self._folds[number].fit)),
             self._binned[number],
             _MAX_TREES // self._problem.outputs or 1,
             valid_sets=[self._checks[number]],
@@ -233,7 +252,7 @@ class _Trees:
         )
 
     def _predict(self, booster: lgb.Booster, rows: IndexArray) -> FloatArray:
-        predicted = booster.predict(self._problem.matrix[rows], num_threads=self._threads)
+        predicted = booster.predict(self._problem.matrix[rows], num_threads=self.threads)
         return np.asarray(predicted, dtype=np.float64).reshape(len(rows), -1)
 
 

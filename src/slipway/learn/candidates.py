@@ -138,12 +138,12 @@ def _linear(search: _Search, budget: Budget) -> Candidate:
 
 
 def _lightgbm(search: _Search, budget: Budget) -> Candidate:
-    problem, threads = search.problem, search.threads
-    found = boost(problem, search.folds, budget, threads, search.report)
+    problem = search.problem
+    found = boost(problem, search.folds, budget, search.threads, search.report)
     booster = lgb.Booster(model_str=found.text)
 
     def predict(matrix: FloatArray) -> FloatArray:
-        outputs = booster.predict(matrix, num_threads=threads)
+        outputs = booster.predict(matrix, num_threads=found.threads)
         return np.asarray(outputs, dtype=np.float64).reshape(len(matrix), problem.outputs)
 
     return Candidate(
@@ -156,7 +156,8 @@ def _lightgbm(search: _Search, budget: Budget) -> Candidate:
         recipe={
             **asdict(found.settings),
             "rounds": found.rounds,
-            "threads": threads,
+            "rows": found.rows,
+            "threads": found.threads,
             "configurations_tried": found.tried,
             "cut_short": found.cut_short,
         },

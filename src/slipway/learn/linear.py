@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 
 from slipway.learn.budget import Budget
 from slipway.learn.metrics import FloatArray
@@ -17,12 +18,13 @@ from slipway.models.linear import CategoryTerm, LinearModel, LinearPredictor, Nu
 
 #: Strength of the penalty on standardised columns; the middle one is the usual choice and comes first.
 PENALTIES = (1.0, 20.0, 0.05)
-#: Cells of the design matrix, 8 bytes each; more rows than fit are thinned out evenly.
-_MAX_CELLS = 30_000_000
+#: Cells of the design matrix, 8 bytes each; more rows than fit are thinned out evenly. The weights of a
+#: linear model are settled long before so many rows, and the solver cannot be stopped within a step.
+_MAX_CELLS = 5_000_000
 #: Weights up to which Newton's method, with a few costly steps, beats L-BFGS with its many cheap ones.
 _NEWTON_WEIGHTS = 400
-#: Solver steps between two looks at the clock, and in all.
-_STEPS, _MAX_STEPS = 50, 300
+#: For each solver: steps between two looks at the clock, and how often the clock is looked at.
+_BOUTS = {"newton-cholesky": (4, 10), "lbfgs": (30, 10)}
 #: Score of a class that no row to fit on had: odds of about 1 in 20,000.
 _ABSENT = -10.0
 
@@ -40,6 +42,9 @@ class Fitted:
     losses: FloatArray
 
 
+# On matrices of this size BLAS threads gain little, and while another process wants the cores they wait
+# for each other: measured five times slower than one thread.
+@threadpool_limits.wrap(limits=1)
 def fit_linear(problem: Problem, folds: list[Fold], budget: Budget) -> Fitted:
     """Try the penalties while time allows, keep the one of lowest mean loss, and fit it on all rows.
 
@@ -91,10 +96,9 @@ def _fold_losses(problem: Problem, fold: Fold, penalty: float, budget: Budget) -
 
 def _fit(problem: Problem, rows: IndexArray, penalty: float, budget: Budget) -> tuple[LinearModel, bool]:
     """Fit on some rows; also says whether the time ran out before the solver was done."""
+    width = sum(problem.levels.get(at, 0) + 2 for at in range(problem.matrix.shape[1]))
+    rows = rows[:: max(1, -(-len(rows) * width // _MAX_CELLS))]
     terms = terms_of(problem, rows)
-    width = sum(term.width for term in terms)
-    step = -(-len(rows) * width // _MAX_CELLS)
-    rows = rows[:: max(1, step)]
     columns, target = design(terms, problem.matrix[rows]), problem.target[rows]
     if problem.task == "regression":
         ridge: Any = Ridge(alpha=penalty, solver="cholesky").fit(columns, target)
@@ -116,17 +120,18 @@ def _logistic(
         intercept[present] = -_ABSENT if classes == 2 else 0.0
         return weights, intercept, False
     method = "newton-cholesky" if weights.size <= _NEWTON_WEIGHTS else "lbfgs"
-    solver: Any = LogisticRegression(C=1 / penalty, max_iter=_STEPS, warm_start=True, solver=method)
+    steps, bouts = _BOUTS[method]
+    solver: Any = LogisticRegression(C=1 / penalty, max_iter=steps, warm_start=True, solver=method)
     stopped = False
     with warnings.catch_warnings():
         # Ending before convergence is our own doing: the clock is looked at between two bouts.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for bout in range(_MAX_STEPS // _STEPS):
+        for bout in range(bouts):
             stopped = bout > 0 and budget.left <= 0
             if stopped:
                 break
             solver.fit(columns, target)
-            if int(solver.n_iter_.max()) < _STEPS:
+            if int(solver.n_iter_.max()) < steps:
                 break
     if len(present) == 2:
         intercept[present[0]] = 0.0

@@ -51,8 +51,9 @@ from slipway.store import registry
 from slipway.store.database import Database, open_database
 
 _CLOCK = SystemClock()
-#: Share of the budget kept for judging and registering, and the most that they will need, in seconds.
-_RESERVE_SHARE, _RESERVE_SECONDS = 0.1, 5.0
+#: Kept for judging and registering: this share of the budget, up to so many seconds; more for a large table,
+#: in multiples of the time that splitting and encoding it took.
+_RESERVE_SHARE, _RESERVE_SECONDS, _RESERVE_FACTOR = 0.1, 5.0, 1.5
 #: Share of the budget that fitting gets even where reading the table took nearly all of it.
 _LEAST_SHARE = 0.25
 #: How far each stage is when it begins; fitting covers most of the way.
@@ -200,8 +201,9 @@ def _train(
     report = check_table(table, contract)
     report.require()
     job.begin("prepare", "splitting and encoding")
+    start = job.budget.spent
     prepared = prepare(table, config, contract, job.seed)
-    fitted = _fit(job, prepared)
+    fitted = _fit(job, prepared, _RESERVE_FACTOR * (job.budget.spent - start))
     job.begin("judge", f"judging {fitted.chosen.name} on {prepared.held_out.height} held-out rows")
     key = signing_key(job.layout)
     meta = _meta(config, prepared, fitted.chosen, lineage)
@@ -232,8 +234,9 @@ def _train(
     return named
 
 
-def _fit(job: _Job, prepared: Prepared) -> Fitted:
-    reserve = min(_RESERVE_SHARE * job.budget.seconds, _RESERVE_SECONDS)
+def _fit(job: _Job, prepared: Prepared, reserve: float) -> Fitted:
+    """Search within what the budget leaves, keeping back ``reserve`` seconds or more."""
+    reserve = max(reserve, min(_RESERVE_SHARE * job.budget.seconds, _RESERVE_SECONDS))
     allowed = max(job.budget.left - reserve, _LEAST_SHARE * job.budget.seconds)
     start, width = _STAGES["fit"], _STAGES["judge"] - _STAGES["fit"]
 
