@@ -36,6 +36,22 @@ EXAMPLES = {
     ),
     "MeanShiftCusum": Example({"m": 0.3, "run_length": 100.0}, *UNIT),
     "MeanShiftShiryaevRoberts": Example({"m": 0.3, "run_length": 100.0}, *UNIT),
+    "HedgedCapital": Example({"m": 0.3, "alpha": 0.05}, *UNIT),
+    "AGrapa": Example({"m": 0.3, "alpha": 0.05, "side": "greater"}, *UNIT),
+    "FixedBets": Example({"m": 0.3, "alpha": 0.05, "side": "less"}, *UNIT),
+    "EmpiricalBernsteinSequence": Example({"alpha": 0.05}, *UNIT),
+    "RunningMeanSequence": Example({"alpha": 0.05}, *UNIT),
+    "AsymptoticSequence": Example(
+        {"alpha": 0.05, "t_star": 100}, lambda rng, n: rng.normal(size=n), [-1e100, 1e100], [np.nan, np.inf]
+    ),
+    "BernoulliSequence": Example(
+        {"alpha": 0.05, "t_opt": 100}, lambda rng, n: rng.integers(0, 2, n), [0, 1], [2, 0.5, np.nan]
+    ),
+    "SignTest": Example({"alpha": 0.05}, lambda rng, n: rng.integers(-1, 2, n), [-1, 0, 1], [np.nan, np.inf]),
+    "QuantileSequence": Example(
+        {"q": 0.9, "alpha": 0.05, "edges": [0.1, 0.5, 0.9]}, unit, [-1e300, 1e300], [np.nan, np.inf]
+    ),
+    "FiniteBatchTest": Example({"size": 5_000, "m": 0.3, "alpha": 0.05}, *UNIT),
     "BinDrift": Example(
         {"reference_shares": [0.5, 0.3, 0.2], "n_reference": 500, "tolerance": 0.01, "run_length": 1e4},
         lambda rng, n: rng.integers(0, 3, n),

@@ -72,8 +72,11 @@ def observations(values: ArrayLike, low: float, high: float, where: str) -> Floa
     xs = np.asarray(values, dtype=np.float64)
     if xs.ndim != 1:
         raise DataError(expected="a one-dimensional array", got=f"{xs.ndim} dimensions", where=where)
+    if xs.size == 0:
+        return xs
     # min and max carry NaN along, so two passes without a mask settle the usual case
-    if xs.size and not (xs.min() >= low and xs.max() <= high and math.isfinite(xs.max() - xs.min())):
+    least, most = float(xs.min()), float(xs.max())
+    if not (low <= least and most <= high and math.isfinite(least) and math.isfinite(most)):
         bad = int(np.count_nonzero(~((xs >= low) & (xs <= high) & np.isfinite(xs))))
         raise _outside(low, high, f"{bad} of {xs.size} outside or not finite", where)
     return xs
