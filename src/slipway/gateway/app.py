@@ -117,8 +117,9 @@ class Gateway:
             self._bodies.release(held)
         if self._closing:
             head.append(("connection", "close"))
-        exchange.response_bytes(status, head, content)
+        # Counted first: who reads the metrics after an answer finds it there.
         (self._lost if route is None else route.meter).observe(status, perf_counter() - began)
+        exchange.response_bytes(status, head, content)
 
     def _no_route(self, path: str) -> NotFoundError:
         if not path.startswith(_PREFIX):

@@ -13,14 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 from granian._futures import _future_watcher_wrapper, _new_cbscheduler  # pyright: ignore[reportPrivateUsage, reportUnknownVariableType]  (no public single-worker entry)
-from granian._granian import RSGIWorker, SocketHolder
+from granian._granian import RSGIProtocolClosed, RSGIProtocolError, RSGIWorker, SocketHolder
 from granian._signals import set_loop_signals  # pyright: ignore[reportUnknownVariableType]
 from granian.http import HTTP1Settings
-from granian.rsgi import ProtocolClosed, ProtocolError
 
 BACKLOG = 1024
 #: What reading a body raises when the client has gone, or has sent what is no HTTP.
-CLIENT_GONE: tuple[type[Exception], ...] = (ProtocolClosed, ProtocolError)
+CLIENT_GONE: tuple[type[Exception], ...] = (RSGIProtocolClosed, RSGIProtocolError)
 #: Requests that Granian keeps in Python at once; further connections wait in the kernel.
 _CONCURRENCY = 1024
 
