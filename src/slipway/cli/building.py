@@ -150,6 +150,9 @@ def train(
     """
     import msgspec
 
+    from slipway.base.processes import wait_without_spinning
+
+    wait_without_spinning()
     from slipway.cli.training import train_version
 
     opened = Opened(project)
