@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from slipway.base.errors import IntegrityError
 from slipway.base.layout import Layout
 from slipway.store import intake
 from slipway.store.database import Transaction
-from slipway.store.frames import Frame
-from slipway.store.segments import END_MARKER, HEADER_BYTES, Segment, list_segments, read_frames, sync_segment
+from slipway.store.frames import Frame, decode_frame
+from slipway.store.segments import (
+    END_MARKER,
+    HEADER_BYTES,
+    Segment,
+    list_segments,
+    read_payloads,
+    sync_segment,
+)
 
 
 def read_offsets(layout: Layout, tx: Transaction) -> dict[str, int]:
@@ -103,18 +113,18 @@ class Intake:
         for at, segment in enumerate(queue):
             start = offsets.get(segment.name, HEADER_BYTES)
             stream = _Stream(segment.name, start, [], [], at + 1 < len(queue))
+            size, decode = 0, decode_frame
             try:
                 size = sync_segment(segment.path)
-                for end, frame in read_frames(segment.path, start, size):
+                for end, payload in islice(read_payloads(segment.path, start, size), limit):
+                    stream.frames.append(decode(payload))
                     stream.ends.append(end)
-                    stream.frames.append(frame)
-                    if len(stream.frames) >= limit:
-                        break
             except FileNotFoundError:
                 continue
+            except (msgspec.ValidationError, msgspec.DecodeError):
+                self.damaged[segment.name] = _unreadable(segment.name)
             except IntegrityError as error:
                 self.damaged[segment.name] = error
-                size = 0
             if len(stream.frames) >= limit:
                 stream.more = True
                 return stream
@@ -136,6 +146,15 @@ def _cut(streams: list[_Stream]) -> list[Slice]:
         if count:
             slices.append(Slice(stream.segment, stream.start, stream.ends[count - 1], stream.frames[:count]))
     return slices
+
+
+def _unreadable(segment: str) -> IntegrityError:
+    return IntegrityError(
+        expected="a frame of this version of Slipway",
+        got="a payload with a good checksum and another structure",
+        where=segment,
+        next_step="read this log with the version of Slipway that wrote it",
+    )
 
 
 def _worker(name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from slipway.base.clock import Clock, SystemClock
@@ -93,12 +95,13 @@ class Controller:
             StoreError: the database or the log cannot be read or written; nothing was consumed.
         """
         try:
-            if self._offsets is None:
-                self._offsets = self._read_offsets()
-            slices = self._intake.read(self._offsets, TICK_FRAMES)
-            failpoint("tick.read")
-            if slices:
-                self._consume(slices)
+            with _collector_paused():
+                if self._offsets is None:
+                    self._offsets = self._read_offsets()
+                slices = self._intake.read(self._offsets, TICK_FRAMES)
+                failpoint("tick.read")
+                if slices:
+                    self._consume(slices)
             self._publish()
         except BaseException:
             self._forget()
@@ -186,6 +189,21 @@ class Controller:
                 _log.error("%s", error)
                 with self._database.write() as tx:
                     moves.report_damage(tx, name, str(error), self._workspace.clock.now_us())
+
+
+@contextmanager
+def _collector_paused() -> Generator[None]:
+    """Hold the cycle collector while a batch is in hand.
+
+    A batch is some hundred thousand lists without a cycle; walking them again and again took half the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def run_controller(root: Path, stop: threading.Event | None = None) -> None:

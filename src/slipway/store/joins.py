@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Insert, Update, bindparam, delete, insert, select, update
 
 from slipway.base.vocabulary import Value
 from slipway.store.database import Transaction
@@ -66,7 +67,7 @@ def put_many(tx: Transaction, joins: Sequence[Join]) -> None:
         StoreError: (from the transaction) an id is there already; the transaction is then void.
     """
     if joins:
-        tx.execute(_INSERT, [_row(join) for join in joins])
+        _execute_many(tx, _INSERT, [_row(join) for join in joins])
 
 
 def get_many(tx: Transaction, ids: Iterable[bytes]) -> dict[bytes, Join]:
@@ -93,13 +94,27 @@ def get_many(tx: Transaction, ids: Iterable[bytes]) -> dict[bytes, Join]:
 def update_many(tx: Transaction, joins: Sequence[Join]) -> None:
     """Write outputs, outcome, event time and state of rows that are there."""
     if joins:
-        tx.execute(_UPDATE, [_change(join) for join in joins])
+        _execute_many(tx, _UPDATE, [_change(join) for join in joins])
 
 
 def delete_many(tx: Transaction, ids: Sequence[bytes]) -> None:
     """Forget rows; unknown ids are passed over."""
     if ids:
         tx.execute(_DELETE, [{"b_id": key} for key in ids])
+
+
+def _execute_many(tx: Transaction, statement: Insert | Update, rows: Sequence[dict[str, object]]) -> None:
+    """``tx.execute`` for many rows without its per-row work, which costs more than the insert itself.
+
+    Nothing here needs converting: bytes, text and integers pass to the driver as they are.
+    """
+    compiled = statement.compile(dialect=tx.dialect, column_keys=list(rows[0]))
+    names = getattr(compiled, "positiontup", None)
+    if not names:
+        tx.execute(statement, rows)
+        return
+    pick = itemgetter(*names)
+    tx.exec_driver_sql(str(compiled), [pick(row) for row in rows])
 
 
 def _row(join: Join) -> dict[str, object]:
