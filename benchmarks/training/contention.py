@@ -1,4 +1,4 @@
-"""What spinning OpenMP threads cost a fit when the cores are busy: `python -m benchmarks.training.contention`.
+"""What spinning OpenMP threads cost a fit on busy cores: `python -m benchmarks.training.contention`.
 
 Starts one busy process per core, as a loaded gateway would be, and fits the same boosted trees in processes
 with OMP_WAIT_POLICY set to ACTIVE and PASSIVE, three times each in turn.
@@ -54,7 +54,7 @@ def main() -> None:
             process.wait()
     medians = {policy: statistics.median(measured) for policy, measured in seconds.items()}
     result = {
-        "what": "seconds to fit 20,000 rows x 7 features, 60 trees, 2 threads, beside one busy process per core",
+        "what": "seconds to fit 20,000 rows x 7, 60 trees, 2 threads, beside one busy process per core",
         "seconds": seconds,
         "median": medians,
         "active_over_passive": medians["ACTIVE"] / medians["PASSIVE"],

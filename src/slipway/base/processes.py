@@ -25,9 +25,9 @@ def exit_with_parent(poll_seconds: float = 0.25) -> None:
 
 
 def wait_without_spinning() -> None:
-    """Let OpenMP threads sleep while they wait for each other; call before a library that uses them is loaded.
+    """Let OpenMP threads sleep while they wait for each other; call before a library loads that uses them.
 
-    Spinning is a little faster on an idle machine. Beside a gateway on the same two cores it made a fit of
-    20,000 rows and 60 trees take 12 s instead of 0.2 s (benchmarks/training/contention.py).
+    Spinning threads take the cores from the very thread they wait for, where a gateway has work on the same
+    cores (benchmarks/training/contention.py measures what that costs a fit).
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

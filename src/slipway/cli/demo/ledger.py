@@ -8,7 +8,7 @@ from typing import Any
 from slipway.base.layout import Layout
 from slipway.cli.demo.events import Chronicle, short
 from slipway.cli.query import run_query
-from slipway.control.intake import Intake, read_offsets
+from slipway.control.intake import lag_bytes
 from slipway.store import jobs, ledger, registry
 from slipway.store.database import Database, Transaction, open_database
 from slipway.store.intake import position
@@ -57,7 +57,7 @@ class LedgerWitness:
     def drained(self) -> bool:
         """Whether the controller has consumed all of the log."""
         with self._database().read() as tx:
-            return Intake(self._layout.segments).lag(read_offsets(self._layout, tx)) == 0
+            return lag_bytes(self._layout, tx) == 0
 
     def verified(self) -> bool:
         """Whether the hash chain of the ledger holds."""
