@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
-from slipway.base.errors import RefusedError
+from slipway.base.errors import RefusedError, UsageError
+from slipway.base.vocabulary import Task
 from slipway.cli.output import emit, progress, say, table
 from slipway.cli.project import JsonOption, Opened, ProjectOption
 
@@ -84,12 +85,7 @@ def init(
     say("wrote slipway.toml and contract.toml: read them, then `slipway train`")
 
 
-def _task(text: str | None) -> "Task | None":  # noqa: F821, UP037
-    from typing import get_args
-
-    from slipway.base.errors import UsageError
-    from slipway.base.vocabulary import Task
-
+def _task(text: str | None) -> Task | None:
     if text is None:
         return None
     for known in get_args(Task):

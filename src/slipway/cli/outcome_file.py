@@ -61,7 +61,7 @@ def add_outcomes(opened: Opened, bundle: Bundle, file: Path, clock: Clock) -> Ac
             )
     ids = _ids(table["id"].cast(pl.String).to_list(), PredictionIds(installation_key(layout), endpoint))
     values = _values(table["value"].to_list(), classes)
-    times = _times(table["time"].to_list()) if "time" in table.columns else [None] * len(ids)
+    times = _times(table["time"].to_list() if "time" in table.columns else [None] * len(ids))
     now = clock.now_us()
     writer = SegmentWriter(layout.segments, "file", opened.config.serve.segment_bytes)
     try:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -126,7 +127,7 @@ class Supervisor:
             restarted: called with the name of a child that had to be started again.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stopping.set())
+            signal.signal(number, self._stop)
         self._layout.create()
         children = (self._controller, self._gateway)
         with exclusive_lock(self._layout.run / "up.lock", "`slipway up`"):
@@ -142,6 +143,9 @@ class Supervisor:
                 for child in reversed(children):
                     child.stop()
                 (self._layout.run / "up.json").unlink(missing_ok=True)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping.set()
 
     def running(self, url: str) -> Running:
         """Where it answers, and the process ids."""

@@ -17,6 +17,7 @@ from slipway.learn.training import train
 from slipway.models.bundle import Bundle, load_bundle
 from slipway.models.signing import trusted_keys
 from slipway.store import registry
+from slipway.store.registry import VersionRecord
 
 
 def train_version(opened: Opened, config: Config) -> None:
@@ -60,7 +61,7 @@ def live_bundle(workspace: Workspace) -> Bundle | None:
         workspace.layout.bundles / record.digest,
         record.digest,
         trusted_keys(workspace.layout),
-        version=str(endpoint.champion),
+        endpoint.champion,
     )
 
 
@@ -116,37 +117,41 @@ def list_versions(opened: Opened) -> None:
         if endpoint
         else {}
     )
-    rows = [
-        {
-            "version": str(one.name),
-            "gates": "passed" if runs.get(one.run_id) == "registered" else "refused",
-            "serves": roles.get(one.name),
-            "metrics": one.metrics,
-            "digest": one.digest,
-            "lineage": one.lineage,
-        }
-        for one in known
-    ]
+    rows = [_line(one, runs.get(one.run_id), roles.get(one.name)) for one in known]
     emit(rows)
     table(
         "",
         ["version", "gates", "serves", "held out", "bundle"],
-        [
-            (row["version"], row["gates"], row["serves"], _metrics(row["metrics"]), row["digest"][:12])
-            for row in rows
-        ],
+        [(row.version, row.gates, row.serves, _metrics(row.metrics), row.digest[:12]) for row in rows],
     )
     if not rows:
         say("no version yet: `slipway train`")
 
 
-def _metrics(metrics: dict[str, Any]) -> str:
-    """The held-out metrics in one cell."""
-    return ", ".join(
-        f"{name} {_value(metric):.4g}" for name, metric in metrics.items() if _value(metric) is not None
+class VersionLine(msgspec.Struct, frozen=True):
+    """One registered version, for reading."""
+
+    version: str
+    gates: str
+    #: What it does on the endpoint, or None.
+    serves: str | None
+    metrics: dict[str, Any]
+    digest: str
+    lineage: dict[str, Any]
+
+
+def _line(record: VersionRecord, run: str | None, serves: str | None) -> VersionLine:
+    return VersionLine(
+        version=str(record.name),
+        gates="passed" if run == "registered" else "refused",
+        serves=serves,
+        metrics=dict(record.metrics),
+        digest=record.digest,
+        lineage=dict(record.lineage),
     )
 
 
-def _value(metric: Any) -> float | None:
-    value = metric.get("value") if isinstance(metric, dict) else metric
-    return float(value) if isinstance(value, int | float) else None
+def _metrics(document: dict[str, Any]) -> str:
+    """The held-out metrics in one cell."""
+    metrics: dict[str, dict[str, float]] = document["metrics"]
+    return ", ".join(f"{name} {metric['value']:.4g}" for name, metric in metrics.items())

@@ -14,7 +14,8 @@ from slipway.store.database import Database, Transaction, open_database
 from slipway.store.intake import position
 from slipway.store.ledger import Entry
 
-Told = tuple[str, dict[str, Any], str]
+Payload = dict[str, Any]
+Told = tuple[str, Payload, str]
 
 
 class LedgerWitness:
@@ -39,10 +40,11 @@ class LedgerWitness:
         for entry in news:
             self._seen = entry.seq
             teller = _retrained if entry.seq in retrained else _TELLERS.get(entry.kind)
-            told = teller(entry) if teller is not None else None
+            payload: Payload = dict(entry.payload)
+            told = teller(payload) if teller is not None else None
             if told is not None:
                 kind, evidence, text = told
-                self._chronicle.record(kind, entry.payload["version"], evidence, text)
+                self._chronicle.record(kind, payload["version"], evidence, text)
 
     def position(self) -> int:
         """Log entries that the controller has consumed."""
@@ -81,61 +83,61 @@ class LedgerWitness:
         return self._opened
 
 
-def _deployed(entry: Entry) -> Told | None:
-    if entry.payload["state"] != "shadow":
+def _deployed(payload: Payload) -> Told | None:
+    if payload["state"] != "shadow":
         return None
-    return "shadow", _without_rules(entry), f"scores unseen beside {entry.payload['former']}"
+    return "shadow", _without_rules(payload), f"scores unseen beside {payload['former']}"
 
 
-def _forced(entry: Entry) -> Told:
+def _forced(payload: Payload) -> Told:
     return (
         "forced",
-        _without_rules(entry),
-        f'live without proof: "{entry.payload["reason"]}"; {entry.payload["former"]} in reverse shadow',
+        _without_rules(payload),
+        f'live without proof: "{payload["reason"]}"; {payload["former"]} in reverse shadow',
     )
 
 
-def _without_rules(entry: Entry) -> dict[str, Any]:
-    return {key: value for key, value in entry.payload.items() if key != "rules"}
+def _without_rules(payload: Payload) -> Payload:
+    return {key: value for key, value in payload.items() if key != "rules"}
 
 
-def _verdict(entry: Entry) -> Told:
-    verdict = entry.payload["verdict"]
-    low, high = verdict["interval"]
-    text = (
-        f"{verdict['outcome']} after {verdict['n']:,} labelled pairs: e-value {short(verdict['e_value'])}, "
-        f"loss difference {verdict['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
-    )
-    return entry.kind, {**verdict, "rows": entry.payload["rows"]}, text
+def _verdict(kind: str) -> Callable[[Payload], Told]:
+    def tell(payload: Payload) -> Told:
+        verdict = payload["verdict"]
+        low, high = verdict["interval"]
+        text = (
+            f"{verdict['outcome']} after {verdict['n']:,} labelled pairs: "
+            f"e-value {short(verdict['e_value'])}, "
+            f"loss difference {verdict['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
+        )
+        return kind, {**verdict, "rows": payload["rows"]}, text
+
+    return tell
 
 
-def _alarm(entry: Entry) -> Told:
-    alarm = entry.payload["alarm"]
+def _alarm(payload: Payload) -> Told:
+    alarm = payload["alarm"]
     about = f"drift of {', '.join(alarm['features'])}" if alarm["features"] else "the risk rose"
     seen = "labels" if alarm["kind"] == "risk" else "rows"
     text = f"{about}: e-value {short(alarm['e_value'])} after {alarm['n']:,} {seen}"
-    return "alarm", {**alarm, "rows": entry.payload["rows"]}, text
+    return "alarm", {**alarm, "rows": payload["rows"]}, text
 
 
 def _is_retrained(tx: Transaction, entry: Entry) -> bool:
     """Whether the entry registers a version that the controller had trained, not a person."""
-    return entry.kind == "registered" and registry.get_run(tx, entry.payload["run"]).origin != "train"
+    return entry.kind == "registered" and registry.get_run(tx, str(entry.payload["run"])).origin != "train"
 
 
-def _retrained(entry: Entry) -> Told:
-    return (
-        "retrained",
-        dict(entry.payload),
-        f"{entry.payload['candidate']} on the labelled rows since the change",
-    )
+def _retrained(payload: Payload) -> Told:
+    return "retrained", payload, f"{payload['candidate']} on the labelled rows since the change"
 
 
-_TELLERS: dict[str, Callable[[Entry], Told | None]] = {
+_TELLERS: dict[str, Callable[[Payload], Told | None]] = {
     "deployed": _deployed,
     "forced": _forced,
-    "promoted": _verdict,
-    "refused": _verdict,
-    "rolled_back": _verdict,
-    "settled": _verdict,
+    "promoted": _verdict("promoted"),
+    "refused": _verdict("refused"),
+    "rolled_back": _verdict("rolled_back"),
+    "settled": _verdict("settled"),
     "alarm": _alarm,
 }
