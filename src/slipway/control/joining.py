@@ -195,7 +195,9 @@ class Joiner:
         """A prediction whose outcome or shadow was read first."""
         if early.endpoint != row.endpoint or -early.seq < event_of(row.seq) - PENDING_EVENTS:
             return
-        row.outputs.update(early.outputs)
+        for version, output in early.outputs.items():
+            if _is_awaited(row, version):
+                row.outputs[version] = output
         if early.outcome is not None:
             counts.resolved += 1
             row.outcome, row.event_time = early.outcome, early.event_time
@@ -207,10 +209,12 @@ class Joiner:
         version, at = frame.version, place_of(event)
         keys = (frame.ids,) if len(frame.ids) == ID_BYTES else split_ids(frame.ids)
         for key, output in zip(keys, frame.outputs, strict=True):
-            row = self._get(key) or self._await(key, frame.endpoint, event, frame.time)
-            if row.endpoint == frame.endpoint and not row.outputs.get(version):
+            row = self._get(key)
+            if row is None:
+                self._await(key, frame.endpoint, event, frame.time).outputs.setdefault(version, output)
+            elif row.endpoint == frame.endpoint and _is_awaited(row, version):
                 row.outputs[version] = output
-                if row.outcome is not None and row.seq > 0:
+                if row.outcome is not None:
                     events.pairs.append(_pair(at, row, version, output))
             at += 1
 
@@ -219,7 +223,7 @@ class Joiner:
         for key in split_ids(frame.ids):
             counts.dropped += 1
             row = self._get(key)
-            if row is not None and not row.outputs.get(frame.version):
+            if row is not None and _is_awaited(row, frame.version):
                 row.outputs[frame.version] = []
 
     def _outcomes(self, event: int, frame: Outcomes) -> None:
@@ -250,6 +254,11 @@ class Joiner:
             counts.corrected += 1
             if time >= (row.event_time or 0):
                 row.outcome, row.event_time = (value,), time
+
+
+def _is_awaited(row: Join, version: str) -> bool:
+    """Whether the row was sent to a version that has neither scored it nor given it up."""
+    return version in row.outputs and row.outputs[version] is None
 
 
 def _complete(row: Join, at: int, events: Events) -> None:

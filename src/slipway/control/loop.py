@@ -53,14 +53,19 @@ class Controller:
     Args:
         layout: the project.
         clock: tells the time of ledger entries; no decision depends on it.
+        tick_frames: frames per tick; no decision depends on it.
     """
 
-    def __init__(self, layout: Layout | Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self, layout: Layout | Path, clock: Clock | None = None, tick_frames: int = TICK_FRAMES
+    ) -> None:
+        self._tick_frames = tick_frames
         self._workspace = open_workspace(layout, clock)
         self._layout = self._workspace.layout
         self._database = self._workspace.database
         self._retrainer = Retrainer(self._workspace)
         self._damaged: set[str] = set()
+        self._warned: set[str] = set()
         self._forget()
 
     def close(self) -> None:
@@ -86,7 +91,7 @@ class Controller:
         self._counts: dict[str, Counts] = {}
 
     def tick(self) -> int:
-        """Consume what is there, up to ``TICK_FRAMES`` frames, and act on it.
+        """Consume what is there, up to ``tick_frames`` frames, and act on it.
 
         Returns:
             Number of log events (frames) consumed.
@@ -98,7 +103,7 @@ class Controller:
             with _collector_paused():
                 if self._offsets is None:
                     self._offsets = self._read_offsets()
-                slices = self._intake.read(self._offsets, TICK_FRAMES)
+                slices = self._intake.read(self._offsets, self._tick_frames)
                 failpoint("tick.read")
                 if slices:
                     self._consume(slices)
@@ -112,10 +117,23 @@ class Controller:
         """Seal what is read to the end, tend to retrainings, compare the plan file, report damage."""
         self._report_damage()
         self._retrainer.step({name: evidence.labels for name, evidence in self._evidence.items()})
-        seal_ready(self._layout, self._database)
         if (plan := read_plan(self._layout)) is None or plan.serial != self._published:
             self._published = -1
         self._publish()
+        self._seal()
+
+    def _seal(self) -> None:
+        """Sealing only tidies up: what cannot be sealed now must not keep the loop from its work."""
+        try:
+            seal_ready(self._layout, self._database)
+        except SlipwayError as error:
+            self._warn(str(error))
+
+    def _warn(self, message: str) -> None:
+        """Log a trouble once, not twice a second."""
+        if message not in self._warned:
+            self._warned.add(message)
+            _log.error("%s", message)
 
     def _read_offsets(self) -> dict[str, int]:
         """How far each segment on disk was consumed, those included that are sealed and not yet deleted."""
@@ -186,7 +204,7 @@ class Controller:
         for name, error in self._intake.damaged.items():
             if name not in self._damaged:
                 self._damaged.add(name)
-                _log.error("%s", error)
+                self._warn(str(error))
                 with self._database.write() as tx:
                     moves.report_damage(tx, name, str(error), self._workspace.clock.now_us())
 
