@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slipway.base import errors
 from slipway.base.clock import FixedClock, SystemClock
 from slipway.base.config import config_digest, load_config, parse_config
-from slipway.base.files import exclusive_lock, write_atomic
+from slipway.base.files import exclusive_lock, is_locked, write_atomic
 from slipway.base.ids import PredictionIds, id_bytes, id_text, split_ids
 from slipway.base.layout import Layout
 from slipway.base.quantities import parse_duration, rows_between_false_alarms
@@ -135,8 +135,10 @@ def test_a_lock_is_held_once_and_freed_by_leaving(tmp_path: Path) -> None:
         exclusive_lock(tmp_path / "lock", "controller"),
     ):
         pass
+    assert not is_locked(tmp_path / "lock")
+    assert not is_locked(tmp_path / "none")
     with exclusive_lock(tmp_path / "lock", "controller"):
-        pass
+        assert is_locked(tmp_path / "lock")
 
 
 def test_a_failpoint_kills_at_the_counted_pass_and_only_there() -> None:

@@ -64,3 +64,15 @@ def exclusive_lock(path: Path, what: str) -> Generator[None]:
                 next_step="stop it first, or use another project folder",
             ) from None
         yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another open file holds the advisory lock of ``exclusive_lock`` on ``path``."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False

@@ -9,7 +9,7 @@ import typer
 
 from slipway.base.errors import RefusedError, UsageError
 from slipway.base.vocabulary import Task
-from slipway.cli.output import emit, progress, say, table
+from slipway.cli.output import emit, progress, refuse, say, table
 from slipway.cli.project import JsonOption, Opened, ProjectOption
 
 
@@ -125,11 +125,13 @@ def check(
         [(f.column, f.rule, f.severity, f.expected, f.observed, f.rows) for f in report.findings],
     )
     if not report.passed:
-        raise RefusedError(
-            expected="a table that keeps the contract",
-            got=f"{len(report.findings)} findings",
-            where=path.name,
-            next_step="mend the table, or change contract.toml after a review",
+        refuse(
+            RefusedError(
+                expected="a table that keeps the contract",
+                got=f"{len(report.findings)} findings",
+                where=path.name,
+                next_step="mend the table, or change contract.toml after a review",
+            )
         )
     say(f"{report.rows:,} rows keep the contract ({len(report.findings)} remarks)")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
+
+from slipway.base.errors import RefusedError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -46,6 +48,17 @@ def emit(document: object) -> None:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document, enc_hook=str), indent=2).decode())
         sys.stdout.write("\n")
         sys.stdout.flush()
+
+
+def refuse(error: RefusedError) -> NoReturn:
+    """End a command whose document is printed already: exit code 1, and for people the reason.
+
+    Raises:
+        RefusedError: for people, who see it as the last line.
+    """
+    if not _machine_readable:
+        raise error
+    sys.exit(error.exit_code)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from slipway.base.errors import ConflictError, RefusedError
-from slipway.cli.output import emit, progress, say, table, wants_json
+from slipway.cli.output import emit, progress, refuse, say, table, wants_json
 from slipway.cli.project import JsonOption, Opened, ProjectOption
 
 
@@ -113,11 +113,13 @@ def replay(
         ],
     )
     if not report.all_equal:
-        raise RefusedError(
-            expected="every decision derived again with the same verdict",
-            got=f"{sum(not one.equal for one in report.decisions)} that differ",
-            where="the ledger against the log",
-            next_step="the log or the ledger was changed after the fact: see the table above",
+        refuse(
+            RefusedError(
+                expected="every decision derived again with the same verdict",
+                got=f"{sum(not one.equal for one in report.decisions)} that differ",
+                where="the ledger against the log",
+                next_step="the log or the ledger was changed after the fact: see the table above",
+            )
         )
     say(f"{len(report.decisions)} decisions derived again, all equal")
 

@@ -18,7 +18,7 @@ import msgspec
 
 from slipway.base.config import Config
 from slipway.base.errors import FaultError
-from slipway.base.files import exclusive_lock, write_atomic
+from slipway.base.files import exclusive_lock, is_locked, write_atomic
 from slipway.base.layout import Layout
 
 _POLL_SECONDS = 0.1
@@ -131,6 +131,7 @@ class Supervisor:
         self._layout.create()
         children = (self._controller, self._gateway)
         with exclusive_lock(self._layout.run / "up.lock", "`slipway up`"):
+            self._await_orphans()
             try:
                 for child in children:
                     child.start()
@@ -152,6 +153,13 @@ class Supervisor:
         return Running(
             url=url, supervisor=os.getpid(), gateway=self._gateway.pid, controller=self._controller.pid
         )
+
+    def _await_orphans(self) -> None:
+        """Give the children of a supervisor that was killed the time to notice and to end."""
+        locks = [self._layout.run / "gateway.lock", self._layout.run / "controller.lock"]
+        deadline = time.monotonic() + _STOP_SECONDS
+        while any(is_locked(lock) for lock in locks) and time.monotonic() < deadline:
+            self._stopping.wait(_POLL_SECONDS)
 
     def _tend(self, children: tuple[Child, ...], url: str, restarted: Callable[[str], None]) -> None:
         while not self._stopping.wait(_POLL_SECONDS):

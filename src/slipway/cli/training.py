@@ -8,7 +8,7 @@ import msgspec
 
 from slipway.base.config import Config
 from slipway.base.errors import RefusedError
-from slipway.cli.output import emit, progress, say, table
+from slipway.cli.output import emit, progress, refuse, say, table
 from slipway.cli.project import Opened
 from slipway.control.workspace import Workspace, open_workspace
 from slipway.data.project import load_project
@@ -41,11 +41,13 @@ def train_version(opened: Opened, config: Config) -> None:
     _show(result)
     refused = [gate for gate in result.gates if not gate.passed]
     if refused:
-        raise RefusedError(
-            expected="every gate to pass",
-            got="; ".join(f"{gate.name}: {gate.message}" for gate in refused),
-            where=str(result.version),
-            next_step="improve the data or the settings; `slipway versions` keeps what was measured",
+        refuse(
+            RefusedError(
+                expected="every gate to pass",
+                got="; ".join(f"{gate.name}: {gate.message}" for gate in refused),
+                where=str(result.version),
+                next_step="improve the data or the settings; `slipway versions` keeps what was measured",
+            )
         )
     say(f"{result.version} is registered: `slipway deploy {result.version}`")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
-from slipway.cli.demo.events import short
+from slipway.cli.demo.events import KINDS, short
 from slipway.cli.output import emit, say, table
 from slipway.cli.project import JsonOption
 
@@ -33,7 +34,7 @@ def demo(
     from slipway.cli.demo.story import Ending, run_demo
 
     ending: Ending = run_demo(free_folder(folder), keep_serving=keep_serving)
-    emit(ending)
+    emit(msgspec.structs.replace(ending, events=[one for one in ending.events if one.kind in KINDS]))
     table(
         "\nWhat happened",
         ["row", "event", "of", "labels or rows", "e-value"],

@@ -30,6 +30,9 @@ EXPECTED = (
     ("promoted", "loans@4"),
 )
 
+#: What ``--json`` lists; ``settled`` is told, but nothing hangs on it.
+KINDS = frozenset(kind for kind, _ in EXPECTED)
+
 _SIGNS = {
     "trained": "[cyan]+[/]",
     "shadow": "[cyan]~[/]",
