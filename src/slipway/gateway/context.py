@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
+import msgspec
+
 from slipway.base.clock import Clock
+from slipway.base.errors import StoreError
 from slipway.gateway.commit import GroupCommit
 from slipway.gateway.http import RequestHeaders
 from slipway.gateway.intake import BodyReader
 from slipway.gateway.metrics import Counter, WorkerMetrics
-from slipway.gateway.problems import Headers, NotReadyError
+from slipway.gateway.problems import Headers
 from slipway.gateway.shadow import ShadowLane
 
 #: Bodies up to here are worked on where they arrive; larger ones go to a thread and delay nobody.
@@ -42,10 +45,10 @@ class Context:
         """Fail closed: without a log there is no answer.
 
         Raises:
-            NotReadyError: the log cannot be written.
+            StoreError: the log cannot be written.
         """
         if not self.commit.healthy:
-            raise NotReadyError(
+            raise StoreError(
                 expected="a log that can be written",
                 got="a disk that refuses",
                 where="the gateway",
@@ -53,16 +56,14 @@ class Context:
             )
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """What a route sees of a request."""
 
     request_id: str
     body: bytes
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What a route answers; the request id is added on the way out."""
 
     status: int

@@ -16,11 +16,10 @@ from typing import Annotated, Any, NoReturn, cast
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from slipway.base.errors import ContractError, SlipwayError
+from slipway.base.errors import ContractError, MalformedError, SlipwayError, TooLargeError
 from slipway.base.vocabulary import Value
 from slipway.data.contract import Column, Contract
 from slipway.data.rowcheck import RowCheck, compile_row_check, decoding_error, row_type
-from slipway.gateway.problems import MalformedError, RowError, TooLargeError
 
 Row = Sequence[Value]
 
@@ -65,7 +64,7 @@ class RowDecoder:
         Raises:
             MalformedError: not JSON, or a repeated key.
             TooLargeError: too many rows.
-            RowError: no rows, or both ``row`` and ``rows``.
+            ContractError: no rows, or both ``row`` and ``rows``.
             ContractError: a row that breaks the contract in a way that is not only flagged.
         """
         if len(body) > MAX_ROWS and body.count(b"{") > MAX_ROWS + 1:
@@ -111,7 +110,7 @@ def _presence_row(contract: Contract, *, strict: bool) -> type[msgspec.Struct]:
 def _row_error(error: msgspec.ValidationError) -> SlipwayError:
     message = str(error)
     if "unknown field" in message and " - at `" not in message:
-        return RowError(
+        return ContractError(
             expected='a body with "row" or "rows" and nothing else',
             got="another key",
             where="the body",
@@ -123,7 +122,7 @@ def _row_error(error: msgspec.ValidationError) -> SlipwayError:
 def _rows_of(decoded: Any) -> list[msgspec.Struct]:
     if decoded.rows is UNSET:
         if decoded.row is UNSET:
-            raise RowError(
+            raise ContractError(
                 expected='"row" with one object or "rows" with a list of them',
                 got="neither",
                 where="the body",
@@ -131,9 +130,11 @@ def _rows_of(decoded: Any) -> list[msgspec.Struct]:
             )
         return [decoded.row]
     if decoded.row is not UNSET:
-        raise RowError(expected='"row" or "rows"', got="both", where="the body", next_step="send one of them")
+        raise ContractError(
+            expected='"row" or "rows"', got="both", where="the body", next_step="send one of them"
+        )
     if not decoded.rows:
-        raise RowError(
+        raise ContractError(
             expected="at least one row", got="none", where="rows", next_step="send a row, or no request"
         )
     if len(decoded.rows) > MAX_ROWS:
@@ -196,12 +197,12 @@ def decode_outcomes(body: bytes) -> list[Outcome]:
 
     Raises:
         MalformedError: not JSON, or a repeated key.
-        RowError: not of that shape, or none.
+        ContractError: not of that shape, or none.
         TooLargeError: too many.
     """
     outcomes = cast("_OutcomesBody", _decoded(_decode_outcomes, body, _outcome_error)).outcomes
     if not outcomes:
-        raise RowError(
+        raise ContractError(
             expected="at least one outcome", got="none", where="outcomes", next_step="send one, or no request"
         )
     if len(outcomes) > MAX_ROWS:
@@ -215,11 +216,11 @@ def decode_outcomes(body: bytes) -> list[Outcome]:
 def _outcome_error(error: msgspec.ValidationError) -> SlipwayError:
     message, _, path = str(error).partition(" - at `")
     unknown = "unknown field" in message or "missing required field" in message
-    return RowError(
+    return ContractError(
         expected='{"id": text, "value": label, "time": RFC 3339 with offset or epoch seconds}',
         got="keys other than these, or not all of id and value" if unknown else "another type or range",
         where=path.removesuffix("`").removeprefix("$.") or "the body",
-        next_step="see docs/serving.md",
+        next_step="see docs/http.md",
     )
 
 

@@ -6,9 +6,15 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from slipway.base.errors import SlipwayError
+from slipway.base.errors import (
+    BusyError,
+    MalformedError,
+    MediaTypeError,
+    SlipwayError,
+    SlowError,
+    TooLargeError,
+)
 from slipway.gateway.http import Exchange, RequestHeaders
-from slipway.gateway.problems import BusyError, MalformedError, MediaTypeError, SlowError, TooLargeError
 
 #: Seconds a client may take to send a body.
 BODY_SECONDS = 30.0

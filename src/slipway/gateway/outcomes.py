@@ -11,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import UNSET
 
-from slipway.base.errors import NotFoundError
+from slipway.base.errors import ContractError, NotFoundError
 from slipway.base.ids import PredictionIds, id_bytes
 from slipway.base.vocabulary import Value
 from slipway.gateway.context import INLINE_BYTES, Context, Meter, Reply, Request
 from slipway.gateway.decode import Outcome, decode_outcomes
-from slipway.gateway.problems import RowError
 from slipway.models.bundle import Bundle
 from slipway.store.frames import Outcomes, encode_frame
 
@@ -89,7 +88,7 @@ class OutcomesRoute:
         wrong = [at for at, value in enumerate(values) if not self._is_label(value)]
         if wrong:
             index = self._index
-            raise RowError(
+            raise ContractError(
                 expected="finite numbers" if index is None else f"one of the {len(index.classes)} classes",
                 got=f"{len(wrong)} of {len(values)} that are not",
                 where=f"outcomes at positions {_positions(wrong)}",

@@ -1,73 +1,24 @@
-"""The HTTP faces of errors: statuses that only a server knows, and the JSON an error becomes."""
+"""What an error becomes over HTTP: a body for people and programs, and the headers its status calls for."""
 
 from __future__ import annotations
 
 import msgspec
 
-from slipway.base.errors import DataError, FaultError, SlipwayError, UsageError
+from slipway.base.errors import MethodError, SlipwayError
 
 Headers = list[tuple[str, str]]
 
-
-class MalformedError(UsageError):
-    """The body is not JSON."""
-
-    code = "malformed"
-
-
-class MethodError(UsageError):
-    """The path exists, but not for this method; ``allow`` is what it takes."""
-
-    http_status = 405
-    code = "method_not_allowed"
-    allow = "POST"
-
-
-class SlowError(UsageError):
-    """The body did not arrive in time."""
-
-    http_status = 408
-    code = "timeout"
-
-
-class TooLargeError(UsageError):
-    """The body has more bytes or rows than the gateway takes in one request."""
-
-    http_status = 413
-    code = "too_large"
-
-
-class MediaTypeError(UsageError):
-    """The body is declared as something other than JSON."""
-
-    http_status = 415
-    code = "media_type"
-
-
-class RowError(DataError):
-    """The request's rows, or outcomes, are not what the endpoint takes."""
-
-    code = "invalid_rows"
-
-
-class BusyError(FaultError):
-    """The worker holds as much unanswered work as it may."""
-
-    code = "busy"
-
-
-class NotReadyError(FaultError):
-    """The worker has nothing to answer with, or cannot log."""
-
-    code = "not_ready"
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 
 
 def method_error(allow: str, got: str) -> MethodError:
-    """A wrong method, with the right one for the ``Allow`` header."""
-    known = got if got in _METHODS else "another method"
-    error = MethodError(expected=allow, got=known, where="the request line", next_step=f"send {allow}")
-    error.allow = allow
-    return error
+    """A wrong method."""
+    return MethodError(
+        expected=allow,
+        got=got if got in _METHODS else "another method",
+        where="the request line",
+        next_step=f"send {allow}",
+    )
 
 
 def error_body(error: SlipwayError) -> bytes:
@@ -90,10 +41,7 @@ def error_headers(error: SlipwayError) -> Headers:
     """Headers that the status calls for."""
     headers = [("content-type", "application/json")]
     if isinstance(error, MethodError):
-        headers.append(("allow", error.allow))
+        headers.append(("allow", error.expected))
     if error.http_status == 503:
         headers.append(("retry-after", "1"))
     return headers
-
-
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
