@@ -100,19 +100,18 @@ def served(bundle: Bundle, rows: list[Row]) -> tuple[FloatArray, FloatArray]:
 
 
 def served_bundle(
-    folder: Path,
     candidate: Candidate,
     meta: BundleMeta,
     contract: Contract,
     prepared: Prepared,
     key: SigningKey,
 ) -> Bundle:
-    """The candidate as serving loads it, by way of a temporary folder inside ``folder``.
+    """The candidate as serving loads it, by way of a temporary folder.
 
     Raises:
         IntegrityError: its parts do not fit each other.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix="judging-") as place:
+    with tempfile.TemporaryDirectory(prefix="slipway-judging-") as place:
         digest = write_bundle(
             Path(place),
             meta=meta,

@@ -25,6 +25,8 @@ _MAX_CELLS = 5_000_000
 _NEWTON_WEIGHTS = 400
 #: For each solver: steps between two looks at the clock, and how often the clock is looked at.
 _BOUTS = {"newton-cholesky": (4, 10), "lbfgs": (30, 10)}
+#: Spread, in shares of the largest value, that is rounding and not variation.
+_CONSTANT = 1e-12
 #: Score of a class that no row to fit on had: odds of about 1 in 20,000.
 _ABSENT = -10.0
 
@@ -83,9 +85,11 @@ def _number_term(at: int, values: FloatArray) -> NumberTerm:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return NumberTerm(column=at, impute=0.0, center=0.0, scale=1.0)
-    spread = float(finite.std())
-    scale = spread if np.isfinite(spread) and spread > 0 else 1.0
-    return NumberTerm(column=at, impute=float(np.median(finite)), center=float(finite.mean()), scale=scale)
+    # Moments of shares of the largest value: squares of huge numbers would overflow.
+    top = float(np.abs(finite).max()) or 1.0
+    center, spread = float((finite / top).mean()) * top, float((finite / top).std())
+    scale = spread * top if spread > _CONSTANT else 1.0
+    return NumberTerm(column=at, impute=float(np.median(finite)), center=center, scale=scale)
 
 
 def _fold_losses(problem: Problem, fold: Fold, penalty: float, budget: Budget) -> FloatArray:

@@ -207,7 +207,7 @@ def _train(
     job.begin("judge", f"judging {fitted.chosen.name} on {prepared.held_out.height} held-out rows")
     key = signing_key(job.layout)
     meta = _meta(config, prepared, fitted.chosen, lineage)
-    bundle = served_bundle(job.layout.run, fitted.chosen, meta, contract, prepared, key)
+    bundle = served_bundle(fitted.chosen, meta, contract, prepared, key)
     judgement = judge(fitted.chosen, constant(prepared.problem), prepared, bundle, config, champion)
     job.begin("register", "writing the bundle")
     digest = place_bundle(job.layout, meta, contract, prepared, fitted, judgement, key)
