@@ -52,6 +52,34 @@ EXAMPLES = {
         {"q": 0.9, "alpha": 0.05, "edges": [0.1, 0.5, 0.9]}, unit, [-1e300, 1e300], [np.nan, np.inf]
     ),
     "FiniteBatchTest": Example({"size": 5_000, "m": 0.3, "alpha": 0.05}, *UNIT),
+    "ArmComparison": Example(
+        {"alpha": 0.05, "floor": 0.3},
+        lambda rng, n: np.column_stack([rng.random(n) < 0.4, rng.random(n), np.full(n, 0.4)]).astype(float),
+        [[0.0, 1.0, 0.3], [1.0, 1.0, 0.3]],
+        [[0.5, 1.0, 0.3], [1.0, 1.1, 0.3], [1.0, 1.0, np.nan]],
+    ),
+    "LaggedComparison": Example(
+        {"alpha": 0.05, "lag": 7}, lambda rng, n: rng.uniform(-1, 1, n), [-1.0, 1.0], [1.1, np.nan]
+    ),
+    "ClusteredComparison": Example(
+        {"alpha": 0.05, "margin": 0.02},
+        lambda rng, n: np.column_stack([np.arange(n) // 3, rng.uniform(-1, 1, n)]),
+        [[1.0, -1.0], [2.0, 1.0]],
+        [[1.5, 0.0], [1.0, 2.0], [1.0, np.nan]],
+    ),
+    "HarmfulShiftTest": Example({"upper": 0.3}, *UNIT),
+    "SimpleJumper": Example({"alpha": 0.05}, *UNIT),
+    "ConformalDrift": Example(
+        {"run_length": 100.0},
+        lambda rng, n: np.column_stack([rng.integers(0, 9, n), rng.random(n)]).astype(float),
+        [[-1e300, 0.0], [1e300, 1.0]],
+        [[0.0, 1.1], [np.nan, 0.5]],
+    ),
+    "ELond": Example(
+        {"alpha": 0.1}, lambda rng, n: np.exp(rng.normal(0, 3, n)), [0.0, np.inf], [-1.0, np.nan]
+    ),
+    "LordPlusPlus": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
+    "Saffron": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
     "BinDrift": Example(
         {"reference_shares": [0.5, 0.3, 0.2], "n_reference": 500, "tolerance": 0.01, "run_length": 1e4},
         lambda rng, n: rng.integers(0, 3, n),

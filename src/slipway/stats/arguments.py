@@ -123,3 +123,34 @@ def _outside(low: float, high: float, got: str, where: str) -> DataError:
         where=where,
         next_step="use a bounded loss (Brier, 0/1) or clip to the declared range",
     )
+
+
+def rows(values: Any, width: int, where: str) -> Floats:
+    """(n, ``width``) float64 array of finite values; an empty input is (0, ``width``).
+
+    Raises:
+        DataError: another shape, or values that are not finite; the message counts them.
+    """
+    xs = np.asarray(values, dtype=np.float64)
+    if xs.size == 0 and xs.ndim <= 2:
+        return np.empty((0, width))
+    if xs.ndim != 2 or xs.shape[1] != width:
+        raise DataError(expected=f"an array of shape (n, {width})", got=f"shape {xs.shape}", where=where)
+    if not np.isfinite(xs).all():
+        bad = int(np.count_nonzero(~np.isfinite(xs).all(axis=1)))
+        raise DataError(expected="finite values", got=f"{bad} of {len(xs)} rows with others", where=where)
+    return xs
+
+
+def column(values: Floats, name: str, low: float, high: float, where: str) -> Floats:
+    """``values`` if all lie in [low, high].
+
+    Raises:
+        DataError: some lie outside; the message counts them.
+    """
+    bad = int(np.count_nonzero((values < low) | (values > high)))
+    if bad:
+        raise DataError(
+            expected=f"{name} in [{low:g}, {high:g}]", got=f"{bad} of {values.size} outside", where=where
+        )
+    return values

@@ -123,8 +123,8 @@ def _decode(value: Any, fresh: Any) -> Any:
         for name in fresh.memory:
             setattr(fresh, name, _decode(value[name], getattr(fresh, name)))
         return fresh
-    if isinstance(fresh, list) and fresh and isinstance(fresh[0], Sequential):
-        return [type(fresh[0]).from_state(item) for item in value]
+    if isinstance(fresh, list) and fresh and isinstance(fresh[0], (Part, Sequential)):
+        return [_decode(item, part) for item, part in zip(value, cast("list[Any]", fresh), strict=True)]
     if isinstance(fresh, float):
         return float(value)
     return _argument(value)
