@@ -80,6 +80,12 @@ EXAMPLES = {
     ),
     "LordPlusPlus": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
     "Saffron": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
+    "PredictionPoweredTest": Example(
+        {"m": 0.3, "alpha": 0.05, "floor": 0.2},
+        lambda rng, n: np.column_stack([rng.random(n), np.full(n, 0.4), rng.random(n) < 0.4, rng.random(n)]),
+        [[0.0, 0.2, 1.0, 1.0], [1.0, 0.2, 1.0, 0.0]],
+        [[0.0, 0.1, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 1.0, np.nan]],
+    ),
     "BinDrift": Example(
         {"reference_shares": [0.5, 0.3, 0.2], "n_reference": 500, "tolerance": 0.01, "run_length": 1e4},
         lambda rng, n: rng.integers(0, 3, n),
