@@ -74,7 +74,8 @@ def served(folder: Path) -> Generator[str]:
         yield json.loads("\n".join(lines))["url"]
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        process.communicate(timeout=30)
+        assert process.returncode == 0
 
 
 def post(url: str, body: object) -> Any:
@@ -119,7 +120,8 @@ def test_from_a_table_to_answers_and_back(trained: Path, tmp_path: Path) -> None
         )
         assert found == [{"version": "loans@1", "n": 2, "y": 0.5}]
 
-        document("train", "--budget", "3s", "--seed", "1", *project)
+        write_table(trained / "loans.csv", 1500)
+        document("train", "--budget", "3s", *project)
         assert document("deploy", *project)["state"] == "shadow"
         answer = post(f"{url}/v1/endpoints/loans/predict", {"rows": rows})
         assert answer["version"] == "loans@1"
@@ -151,7 +153,7 @@ def test_people_get_tables_and_a_next_step(trained: Path) -> None:
 BAD_TABLES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "empty"),
     "header only": (b"a,b,repaid\n", "row"),
-    "one class": (b"a,repaid\n" + b"1,1\n" * 50, "class"),
+    "one class": (b"a,repaid\n" + b"1,1\n" * 50, "at least two different labels"),
     "no such target": (b"a,repayed\n" + b"1,1\n2,0\n" * 50, "repayed"),
     "duplicate header": (b"a,a,repaid\n" + b"1,2,1\n3,4,0\n" * 50, "'a'"),
     "wrong encoding": (b"name,repaid\n" + "J\u00f6rg,1\nAnn,0\n".encode("latin-1") * 50, "UTF-8"),
@@ -194,7 +196,7 @@ def test_a_folder_without_a_project_says_what_to_do(tmp_path: Path) -> None:
 def test_wrong_usage_of_known_verbs(trained: Path, tmp_path: Path) -> None:
     mistakes: list[tuple[list[str | Path], int, str]] = [
         (["deploy", "loans@99"], 2, "slipway versions"),
-        (["deploy", "loans"], 2, "loan@2"),
+        (["deploy", "loans"], 2, "loan@7"),
         (["deploy", "--force"], 2, "reason"),
         (["promote"], 2, "expected"),
         (["sql", "select nothing from nowhere"], 2, "views"),

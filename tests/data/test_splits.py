@@ -69,6 +69,15 @@ def test_stratified_share_and_seed():
     assert not np.array_equal(made.test, split(df, contract("bool"), 0.25, 1).test)
 
 
+def test_held_out_rows_stay_held_out_when_the_table_grows():
+    for roles, extra in (({}, {}), ({"g": "group"}, {"g": [f"c{i // 2}" for i in range(1300)]})):
+        grown = table([i % 4 == 0 for i in range(1300)], **extra)
+        before = split(grown.head(1000), contract("bool", **roles), 0.25, 0)
+        after = split(grown, contract("bool", **roles), 0.25, 0)
+        moved = set(before.train.tolist()) & set(after.test.tolist())
+        assert len(moved) <= 0.05 * len(before.train)
+
+
 def test_quantities_split_at_random():
     made = split(table([i / 7 for i in range(100)]), contract("float"), 0.2, 0)
     assert made.kind == "random"

@@ -40,11 +40,15 @@ def split(df: pl.DataFrame, contract: Contract, share: float, seed: int) -> Spli
     one row goes to training. Else, where the labels are quantities (numbers, over 100 different ones or
     hardly any twice), at random.
 
+    "At random" means by a hash of the row's features (or of its group): a row that was held out stays held
+    out when the table grows, but for a few at the edge of the share, so that an older version can be
+    measured on rows that it was not fitted on, and equal rows tend to lie on one side.
+
     Args:
         df: the table; columns of the contract's names.
         contract: says which columns are target, time and group.
         share: of the rows to hold out, in (0, 1); met as nearly as whole instants, groups and classes allow.
-        seed: of the random choice; the same seed, table and share give the same split.
+        seed: of the hash; the same seed, table and share give the same split.
 
     Raises:
         ContractError: the column to split by is missing or of another type.
@@ -83,17 +87,24 @@ def _held_out(
     seed: int,
 ) -> tuple[Literal["temporal", "grouped", "stratified", "random"], NDArray[np.bool_]]:
     """Which of the labelled rows to hold out."""
-    rng = np.random.default_rng(seed)
     if contract.time is not None:
         return "temporal", _newest(_time_ranks(df, contract)[labelled], share)
     if contract.group is not None:
         groups = _column(df, contract.group).gather(labelled)
-        return "grouped", _whole_groups(groups, share, rng)
+        return "grouped", _whole_groups(groups, share, seed)
+    draws = _draws(df, contract, seed)[labelled]
     labels = _codes(target.gather(labelled))
     numbers = contract.target.type in NUMERIC
     if numbers and len(np.unique(labels)) > min(_MOST_CLASSES, len(labels) / 2):
-        return "random", _of_each_class(np.zeros_like(labels), share, rng)
-    return "stratified", _of_each_class(labels, share, rng)
+        return "random", _of_each_class(np.zeros_like(labels), share, draws)
+    return "stratified", _of_each_class(labels, share, draws)
+
+
+def _draws(df: pl.DataFrame, contract: Contract, seed: int) -> NDArray[np.uint64]:
+    """A number per row that depends on the row's features alone."""
+    known = [column for column in contract.features if column.name in df.columns]
+    features = pl.DataFrame([conform_column(df[column.name], column) for column in known])
+    return features.hash_rows(seed).to_numpy()
 
 
 def _column(df: pl.DataFrame, column: Column) -> pl.Series:
@@ -133,25 +144,28 @@ def _newest(ranks: Indices, share: float) -> NDArray[np.bool_]:
     return ranks >= order[cut]
 
 
-def _whole_groups(groups: pl.Series, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Groups in random order until the share is reached; each row without a group is one of its own."""
+def _whole_groups(groups: pl.Series, share: float, seed: int) -> NDArray[np.bool_]:
+    """Groups by their hash until the share is reached; each row without a group is one of its own."""
     codes = groups.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     alone = codes == 0
     codes[alone] = codes.max(initial=0) + 1 + np.arange(int(alone.sum()))
-    names, sizes = np.unique(codes, return_counts=True)
+    names, first, sizes = np.unique(codes, return_index=True, return_counts=True)
     if len(names) < 2:
         return np.zeros(len(codes), dtype=np.bool_)
-    order = rng.permutation(len(names))
+    draws = groups.hash(seed).to_numpy()
+    # rows without a group have one hash in common: their number in the table tells them apart
+    draws = np.where(alone, pl.Series(codes).hash(seed).to_numpy(), draws)
+    order = np.argsort(draws[first], kind="stable")
     reached = np.cumsum(sizes[order])
     count = int(np.argmin(np.abs(reached - share * len(codes)))) + 1
     return np.isin(codes, names[order[: min(count, len(names) - 1)]])
 
 
-def _of_each_class(codes: Indices, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A random share of each class, at least one row and not all."""
+def _of_each_class(codes: Indices, share: float, draws: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """The rows with the lowest draws of each class, at least one row and not all."""
     held_out = np.zeros(len(codes), dtype=np.bool_)
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         count = min(max(round(len(rows) * share), 1), len(rows) - 1)
-        held_out[rng.permutation(rows)[:count]] = True
+        held_out[rows[np.argsort(draws[rows], kind="stable")[:count]]] = True
     return held_out
