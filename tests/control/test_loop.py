@@ -4,13 +4,14 @@ import msgspec
 import pytest
 from control_world import Traffic, drain, make_project, open_world, register
 
-from slipway.base.errors import ConflictError
+from slipway.base.errors import ConflictError, NotFoundError
 from slipway.base.files import exclusive_lock
 from slipway.control import actions
 from slipway.control.loop import Controller, run_controller
 from slipway.control.plan import read_plan
 from slipway.control.replay import replay
 from slipway.control.status import decisions, status
+from slipway.store.intake import position
 
 NOISE = {"loan@1": 0.2, "loan@2": 0.05, "loan@3": 0.5}
 
@@ -181,3 +182,58 @@ def test_a_second_controller_is_refused(world):
         pytest.raises(ConflictError, match="one controller"),
     ):
         run_controller(layout.root)
+
+
+def test_a_tick_that_fails_consumes_nothing_and_the_next_one_takes_it_up(world):
+    layout, workspace = world
+    actions.deploy(workspace, "loan@1", actor="ann")
+    traffic = Traffic(layout)
+    traffic.rows(100, "loan@1", NOISE)
+    away = layout.state / "away"
+    with Controller(layout) as loop:
+        layout.bundles.rename(away)
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                loop.tick()
+        assert status_events(workspace) == 0
+        away.rename(layout.bundles)
+        assert drain(loop.tick) > 100
+    assert status(layout).endpoints[0].counts["predictions"] == 100
+
+
+def status_events(workspace):
+    with workspace.database.read() as tx:
+        return position(tx)
+
+
+def test_traffic_of_an_endpoint_without_a_deployment_is_kept_and_judges_nothing(tmp_path):
+    layout = make_project(tmp_path)
+    Traffic(layout).rows(50, "loan@1", NOISE)
+    with Controller(layout) as loop:
+        assert drain(loop.tick) > 50
+        loop.housekeep()
+    assert status(layout).endpoints == []
+    assert status(layout).events > 50
+    assert replay(layout).all_equal
+
+
+def test_a_late_outcome_after_a_restart_finds_its_row_in_the_database(world):
+    layout, workspace = world
+    actions.deploy(workspace, "loan@1", actor="ann")
+    traffic = Traffic(layout, delay=40)
+    traffic.rows(100, "loan@1", NOISE)
+    with Controller(layout) as loop:
+        drain(loop.tick)
+    (key, _), *_ = traffic.waiting
+    traffic.settle()
+    traffic.outcomes([(bytes(16), 1), (key, "other")])
+    traffic.flush()
+    with Controller(layout) as loop:
+        drain(loop.tick)
+    with Controller(layout) as loop:
+        traffic.outcomes([(bytes(16), 1)])
+        traffic.flush()
+        drain(loop.tick)
+    counts = status(layout).endpoints[0].counts
+    assert counts["labelled"] == 100
+    assert (counts["corrected"], counts["repeated"], counts["unknown"]) == (1, 1, 1)
