@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.learn.problem import ONE_FOLD_ROWS, Problem, inner_folds
+from slipway.learn.problem import ONE_FOLD_ROWS, Problem, affordable, inner_folds
 
 
 def problem(
@@ -75,3 +75,14 @@ def test_folds_follow_the_seed():
     one, same, other = (inner_folds(problem(target, seed=seed), 60.0) for seed in (1, 1, 2))
     assert np.array_equal(one[0].check, same[0].check)
     assert not np.array_equal(one[0].check, other[0].check)
+
+
+def test_a_small_budget_thins_a_large_table_class_by_class():
+    target = np.repeat([0, 1], [900_000, 100_000])
+    whole = problem(target, groups=np.arange(1_000_000))
+    assert affordable(whole, 60.0) is whole
+    part = affordable(whole, 1.0)  # two outputs per row: 2,000,000 cells for 600,000
+    assert len(part.target) == len(part.matrix) == 250_000
+    assert part.target.mean() == pytest.approx(0.1)
+    assert part.groups is not None
+    assert (np.diff(part.groups) > 0).all()

@@ -133,7 +133,7 @@ def _linear(search: _Search, budget: Budget) -> Candidate:
         content=fitted.model.to_json(),
         predict=LinearPredictor(fitted.model, search.problem.matrix.shape[1]).predict,
         losses=fitted.losses,
-        recipe={"penalty": fitted.penalty, "cut_short": fitted.cut_short},
+        recipe={"rows": len(search.problem.target), "penalty": fitted.penalty, "cut_short": fitted.cut_short},
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +21,8 @@ ONE_FOLD_ROWS = 20_000
 #: Cells (rows x columns x outputs) that can be fitted fold by fold in a second of the budget, roughly. A
 #: fixed figure and no measurement, so that the same settings give the same folds on every machine.
 _CELLS_PER_SECOND = 25_000
+#: Cells that can be fitted at all in a second of the budget, roughly; a table with more is thinned out.
+_FIT_CELLS_PER_SECOND = 600_000
 _FOLDS = 5
 _CHECK_SHARE = 0.2
 
@@ -68,6 +71,27 @@ class Fold:
 
     fit: IndexArray
     check: IndexArray
+
+
+def affordable(problem: Problem, seconds: float) -> Problem:
+    """The problem, or evenly chosen rows of it: as many as the configured budget can pay for.
+
+    Each class keeps its share as nearly as whole rows allow, and the row order stays.
+    """
+    cells = problem.matrix.size * problem.outputs
+    step = math.ceil(cells / (_FIT_CELLS_PER_SECOND * seconds))
+    if step <= 1:
+        return problem
+    by_class = (
+        np.argsort(problem.target, kind="stable") if problem.classes else np.arange(len(problem.target))
+    )
+    rows = np.sort(by_class[::step])
+    return replace(
+        problem,
+        matrix=problem.matrix[rows],
+        target=problem.target[rows],
+        groups=None if problem.groups is None else problem.groups[rows],
+    )
 
 
 def inner_folds(problem: Problem, seconds: float) -> list[Fold]:

@@ -35,7 +35,7 @@ from slipway.learn.judging import judge, served_bundle
 from slipway.learn.latency import measure_latency
 from slipway.learn.lineage import git_commit, lock_digest, packages
 from slipway.learn.preparation import Prepared, prepare
-from slipway.learn.problem import inner_folds
+from slipway.learn.problem import affordable, inner_folds
 from slipway.learn.registration import (
     Fitted,
     Lineage,
@@ -244,7 +244,8 @@ def _fit(job: _Job, prepared: Prepared, reserve: float) -> Fitted:
         job.report(Progress(progress.stage, start + width * progress.done, progress.message))
 
     names = job.config.train.candidates
-    problem, search = prepared.problem, Budget(allowed, job.budget.now)
+    problem = affordable(prepared.problem, job.budget.seconds)
+    search = Budget(allowed, job.budget.now)
     folds = inner_folds(problem, job.budget.seconds)
     candidates = fit_candidates(problem, folds, names, search, job.threads, tell)
     selection = select([each.contender for each in candidates], job.config.train.prefer_simple)
