@@ -140,11 +140,13 @@ class Stage:
     # --- processes ---
 
     def up(self) -> None:
-        """Start ``slipway up`` in a process of its own and wait until a model answers.
+        """Start ``slipway up`` in a process of its own, also again after a kill, until a model answers.
 
         Raises:
             FaultError: not ready within a minute.
         """
+        if self._supervisor is not None:
+            self._supervisor.wait(60)  # a killed one leaves its place
         port = self.url.rpartition(":")[2]
         with (self.layout.run / "up.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
