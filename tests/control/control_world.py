@@ -82,13 +82,19 @@ def truth(rows):
 
 
 def register(
-    workspace: Workspace, number: int, risk: float = 0.2, status: registry.RunStatus = "registered"
+    workspace: Workspace,
+    number: int,
+    risk: float = 0.2,
+    status: registry.RunStatus = "registered",
+    rows_per_day: float = 10_000.0,
 ) -> str:
     """Register ``loan@number`` with references that fit the world."""
     rng = np.random.default_rng(1)
     rows = features(rng, 20_000)
     reference = fit_reference(
-        {"income": rows[:, 0].tolist(), "age": rows[:, 1].tolist()}, {"income": "number", "age": "number"}
+        {"income": rows[:, 0].tolist(), "age": rows[:, 1].tolist()},
+        {"income": "number", "age": "number"},
+        rows_per_day,
     )
     evidence = {
         "reference.json": reference.to_json(),

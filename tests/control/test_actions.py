@@ -3,7 +3,14 @@
 import pytest
 from control_world import Traffic, drain, make_project, open_world, register
 
-from slipway.base.errors import ConflictError, IntegrityError, NotFoundError, RefusedError, UsageError
+from slipway.base.errors import (
+    ConfigError,
+    ConflictError,
+    IntegrityError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from slipway.base.vocabulary import VersionName
 from slipway.control import actions
 from slipway.control.loop import Controller
@@ -188,3 +195,16 @@ def test_an_older_plan_never_replaces_a_newer_one_and_damage_is_mended(world):
         loop.housekeep()
     assert read_plan(layout) == wanted
     assert wanted.serial == 1
+
+
+def test_settings_that_no_monitor_can_keep_are_refused_when_a_version_is_deployed(tmp_path):
+    layout = make_project(tmp_path, monitor='false_alarms = "1 per 1h"\nrows_per_day = 20000')
+    with open_world(layout) as workspace:
+        register(workspace, 1)
+        actions.deploy(workspace, "loan@1", actor="ann")
+    layout.config.write_text(layout.config.read_text().replace("rows_per_day = 20000", ""))
+    with open_world(layout) as workspace:
+        register(workspace, 2, rows_per_day=24.0)
+        with pytest.raises(ConfigError, match="which is 1 rows at this traffic"):
+            actions.deploy(workspace, "loan@2", actor="ann")
+        assert rollouts(workspace) == [("loan@1", "settled")]

@@ -106,3 +106,13 @@ def test_a_watch_without_references_watches_nothing():
     assert watch.absorb_rows(columns(100), places(100)) == []
     assert watch.absorb_losses(np.zeros(5), places(5)) is None
     assert watch.to_state() == {"risk": None, "drift": None}
+
+
+def test_a_feature_with_a_handful_of_training_rows_is_not_watched():
+    few = fit_reference(columns(1, seed=3), KINDS)
+    watching = DriftMonitor(few, 0.4, RUN_LENGTH, start=0)
+    assert set(watching.features) < set(KINDS)
+    assert watching.absorb(columns(500), places(500)) == []
+    again = DriftMonitor.from_state(few, json.loads(json.dumps(watching.to_state())))
+    assert again.features == watching.features
+    assert again.absorb(columns(500), places(500)) == []

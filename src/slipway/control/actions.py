@@ -18,6 +18,7 @@ from slipway.control.evidence import EndpointEvidence, Rules
 from slipway.control.places import end_of
 from slipway.control.plan import publish_plan
 from slipway.control.workspace import Workspace
+from slipway.monitor.watch import Watch
 from slipway.rollout.guard import ShadowGuard
 from slipway.rollout.states import OPEN
 from slipway.store import registry
@@ -71,6 +72,7 @@ def deploy(
         NotFoundError: no such version.
         IntegrityError: its bundle is not what was registered and signed.
         RefusedError: its gates refused it and ``force`` is not given.
+        ConfigError: the settings do not fit the version, such as a rate of false alarms below 100 rows.
         ConflictError: it is on the endpoint already.
         UsageError: ``force`` without a reason.
     """
@@ -107,6 +109,7 @@ def deploy_within(
     former = record.champion if record else None
     state: State = "settled" if former is None else "live" if force else "shadow"
     rules = Rules.of(workspace.config)
+    _require_monitors(workspace, rules, name, former)
     rollout = moves.open_rollout(tx, endpoint, name, former, state, rules.rollout.alpha, rules.rollout.margin)
     evidence.deploy(state, rollout.id, str(name), end_of(position(tx)), rules)
     moves.save_evidence(tx, evidence)
@@ -342,6 +345,18 @@ def _require_gates(tx: Transaction, name: VersionName, *, force: bool) -> None:
             where=f"run {run.id}",
             next_step="see `slipway versions`; overrule with --force --reason TEXT",
         )
+
+
+def _require_monitors(workspace: Workspace, rules: Rules, *versions: VersionName | None) -> None:
+    """Start the monitors that a promotion or a rollback will start, so that their settings fail here and now.
+
+    Raises:
+        ConfigError: the settings ask for more false alarms than the traffic of a version allows.
+    """
+    for version in versions:
+        if version is not None:
+            facts = workspace.facts(str(version))
+            Watch(str(version), facts.reference, facts.risk, rules.monitor, 0)
 
 
 def _require_reason(reason: str, what: str) -> None:

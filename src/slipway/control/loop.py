@@ -126,7 +126,8 @@ class Controller:
     def _seal(self) -> None:
         """Sealing only tidies up: what cannot be sealed now must not keep the loop from its work."""
         try:
-            seal_ready(self._layout, self._database)
+            with _collector_paused():
+                seal_ready(self._layout, self._database)
         except SlipwayError as error:
             self._warn(str(error))
 

@@ -12,7 +12,7 @@ from slipway.store.joins import Join
 from slipway.store.tables import predictions
 
 #: Rows kept in memory: outcomes of recent rows then need no look-up.
-CACHE_ROWS = 200_000
+CACHE_ROWS = 50_000
 
 
 class StoredRows:

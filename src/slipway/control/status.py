@@ -223,7 +223,7 @@ def _monitors(watch: Watch) -> list[MonitorStatus]:
             MonitorStatus(
                 kind="drift",
                 n=drift.n,
-                e_value=max(features.values()),
+                e_value=max(features.values(), default=0.0),
                 run_length=drift.run_length,
                 alarmed=list(drift.alarmed),
                 features=features,

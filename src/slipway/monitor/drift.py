@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipway.base.errors import ContractError
+from slipway.base.errors import ContractError, UsageError
 from slipway.base.vocabulary import Value
 from slipway.models.reference import FeatureReference, Reference
 from slipway.monitor.alarm import Alarm, finite, run_length_guarantee
@@ -42,18 +42,16 @@ class DriftMonitor:
 
     def __init__(self, reference: Reference, tolerance: float, run_length: float, start: int) -> None:
         self.run_length = run_length
-        self._features = {feature.name: feature for feature in reference.features}
-        self._detectors = {
-            feature.name: BinDrift(feature.shares, feature.n, tolerance, run_length, block=BLOCK)
-            for feature in reference.features
-        }
+        found = {feature.name: _detector(feature, tolerance, run_length) for feature in reference.features}
+        self._detectors = {name: detector for name, detector in found.items() if detector is not None}
+        self._features = {one.name: one for one in reference.features if one.name in self._detectors}
         self._landmarks = {name: Landmarks(start) for name in self._features}
         self._alarmed: list[str] = []
         self.n = 0
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Features watched."""
+        """Features watched: those with enough training rows for a change to show."""
         return tuple(self._features)
 
     @property
@@ -155,12 +153,20 @@ class DriftMonitor:
         """Read ``to_state`` back."""
         self = cls.__new__(cls)
         self.run_length = state["run_length"]
-        self._features = {feature.name: feature for feature in reference.features}
         self._detectors = {name: BinDrift.from_state(found) for name, found in state["detectors"].items()}
+        self._features = {one.name: one for one in reference.features if one.name in self._detectors}
         self._landmarks = {name: Landmarks.from_state(found) for name, found in state["landmarks"].items()}
         self._alarmed = list(state["alarmed"])
         self.n = state["n"]
         return self
+
+
+def _detector(feature: FeatureReference, tolerance: float, run_length: float) -> BinDrift | None:
+    """None when so few training rows are behind the shares that none could be said to have moved."""
+    try:
+        return BinDrift(feature.shares, feature.n, tolerance, run_length, block=BLOCK)
+    except UsageError:
+        return None
 
 
 def _bins(feature: FeatureReference, values: Sequence[Value] | None, n: int) -> Bins:
