@@ -24,6 +24,7 @@ from slipway.control.intake import lag_bytes
 from slipway.control.replay import replay
 from slipway.store import ledger
 from slipway.store.database import open_database
+from slipway.store.intake import position
 
 
 @pytest.mark.timeout(600)
@@ -106,6 +107,7 @@ class Loop:
         self.database = open_database(Layout(folder))
         self._victim = victim
         self._next_kill = 500
+        self._consumed = 0
         self.kills = 0
 
     def kinds(self) -> list[tuple[str, str]]:
@@ -116,14 +118,23 @@ class Loop:
         deadline = time.monotonic() + seconds
         while not reached():
             self.traffic.check()
-            if self.traffic.answered >= self._next_kill and self._victim != "nobody":
+            if self._victim != "nobody" and self._may_be_killed():
                 self._kill()
                 self._next_kill = self.traffic.answered + 700
+                self._consumed = self.position()
             assert time.monotonic() < deadline, f"row {self.traffic.answered}: {self.kinds()}"
             time.sleep(0.02)
 
     def happened(self, kind: str, version: str) -> Callable[[], bool]:
         return lambda: (kind, version) in self.kinds()
+
+    def position(self) -> int:
+        with self.database.read() as tx:
+            return position(tx)
+
+    def _may_be_killed(self) -> bool:
+        """Not before there was traffic, and the controller took some of it, since the last kill."""
+        return self.traffic.answered >= self._next_kill and self.position() > self._consumed
 
     def _kill(self) -> None:
         running = json.loads((self.stage.layout.run / "up.json").read_text())
