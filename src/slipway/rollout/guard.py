@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 State = dict[str, Any]
 Kind = Literal["shadow", "bake"]
 
+#: Up to here labels are taken one by one, which is then cheaper than to vectorise and to look back.
+_FEW = 16
+
 
 class _Guard:
     """What both guards share: a comparison, a budget of labels and the exact stop."""
@@ -52,12 +55,21 @@ class _Guard:
         if self.closed:
             return 0
         taken = differences[: self.limit - self.comparison.n]
+        if len(taken) <= _FEW:
+            return self._absorb_few(taken)
         before = self.comparison.to_state()
         self.comparison.update_many(taken)
         if self._crossed(self.comparison):
             self.comparison, count = _first_crossing(before, taken, self._crossed)
             return count
         return len(taken)
+
+    def _absorb_few(self, differences: Floats) -> int:
+        for count, difference in enumerate(differences.tolist(), 1):
+            self.comparison.update(difference)
+            if self._crossed(self.comparison):
+                return count
+        return len(differences)
 
     def verdict(self) -> Verdict:
         """What the evidence says now."""
