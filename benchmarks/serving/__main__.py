@@ -170,7 +170,6 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "kernel": platform.release(),
-        "fdatasync_ms": fdatasync_ms(),
     }
 
 
@@ -196,7 +195,7 @@ def main() -> None:
     rows = make_rows(128, 7)
     bodies = [json.dumps({"rows": [row]}).encode() for row in rows]
     rounds: list[dict[str, dict[int, tuple[Load, float]]]] = []
-    load_before = os.getloadavg()[0]
+    load_before, sync_before = os.getloadavg()[0], fdatasync_ms()
     with tempfile.TemporaryDirectory() as folder:
         project = BenchProject(Path(folder))
         project.create()
@@ -217,6 +216,7 @@ def main() -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "load_average_before": round(load_before, 2),
+        "fdatasync_ms_before_and_after": [sync_before, fdatasync_ms()],
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("granian", "msgspec", "lightgbm", "numpy")},

@@ -84,7 +84,7 @@ class GroupCommit:
     def submit(self, payload: bytes) -> asyncio.Future[None]:
         """Queue a frame; the future resolves when it is durable.
 
-        The future raises StoreError when the frame could not be written: it is then not in the log.
+        The future raises StoreError when it could not be made durable: its rows must not be answered.
         """
         waiter = self._loop.create_future()
         self._pending.append((payload, waiter))

@@ -138,6 +138,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format=f"gateway[{options.index}] %(levelname)s %(message)s"
     )
+    logging.getLogger("_granian").setLevel(logging.WARNING)
     sys.setswitchinterval(_SWITCH_SECONDS)
     layout = Layout(options.project)
     try:
