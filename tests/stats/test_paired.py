@@ -191,6 +191,17 @@ def test_extreme_streams_neither_overflow_nor_forget():
     assert -1.0 < low < test.mean < high < 1.0
 
 
+@pytest.mark.parametrize("margin", [0.05, 0.2, 0.9, 3.0])
+def test_wealth_stays_positive_at_the_ends_of_the_range_with_any_margin(margin):
+    for value in (-1.0, 1.0):
+        test = PairedComparison(ALPHA, margin)
+        test.update_many(np.full(300, value))
+        logs = (test.log_e_better, test.log_e_worse, test.log_e_non_inferior)
+        assert np.isfinite(logs).all()
+        low, high = test.interval
+        assert -1.0 <= low <= test.mean <= high <= 1.0
+
+
 def test_wealth_is_rescaled_without_moving_a_bit():
     rng = np.random.default_rng(17)
     zs = rng.choice([-1.0, 0.9], 5_000)
@@ -199,6 +210,15 @@ def test_wealth_is_rescaled_without_moving_a_bit():
     logs = [np.log1p(bet * zs).sum() for bet in engine.bets]
     assert engine.log_wealth == pytest.approx(logs, abs=1e-8)
     assert min(logs) < -2 * EXPONENT_LIMIT * np.log(2)
+
+
+@pytest.mark.parametrize("m", [1e-6, 0.001, 0.3, 0.999])
+def test_bets_on_rare_events_neither_overflow_nor_vanish(m):
+    for value in (0.0, 1.0):
+        engine = BetMixture(20.0, m, reach=1.0 - m)
+        engine.scan(np.full(3_000, value - m))
+        logs = [3_000 * np.log1p(bet * (value - m)) for bet in engine.bets]
+        assert engine.log_wealth == pytest.approx(logs, rel=1e-9, abs=1e-6)
 
 
 @pytest.mark.parametrize("bad", [1.0001, -2.0, float("nan"), float("inf")])

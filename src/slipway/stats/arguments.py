@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slipway.base.errors import DataError, UsageError
+
+#: Observations per vectorised step: the arrays of a step stay in the processor's cache.
+BLOCK = 4096
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -123,6 +127,12 @@ def _outside(low: float, high: float, got: str, where: str) -> DataError:
         where=where,
         next_step="use a bounded loss (Brier, 0/1) or clip to the declared range",
     )
+
+
+def blocks(values: Floats) -> Iterator[Floats]:
+    """Stretches of at most ``BLOCK`` observations, in order; none for an empty array."""
+    for start in range(0, len(values), BLOCK):
+        yield values[start : start + BLOCK]
 
 
 def rows(values: Any, width: int, where: str) -> Floats:

@@ -17,24 +17,23 @@ import math
 
 import numpy as np
 
-from slipway.stats.arguments import Floats
+from slipway.stats.arguments import BLOCK, Floats
 from slipway.stats.sequential import Part
 
 #: Bets as shares of the largest one that cannot lose everything: a geometric grid, rounded. Six, because
 #: a seventh costs every label more time than it saves labels.
 BETS = (0.02, 0.043, 0.094, 0.2, 0.44, 0.95)
 
-#: Wealth is rescaled only at multiples of this count: the same labels under any partition.
+#: Wealth is rescaled at most this often, always at multiples of a count that the construction fixes: at the
+#: same labels under any partition.
 RESCALE_EVERY = 128
 
-#: Rescaled when its binary exponent leaves +-256: then 128 factors of at least 0.05 cannot underflow.
-EXPONENT_LIMIT = 256
+#: Rescaled when its binary exponent leaves +-448. Until the next chance it moves by at most 448 more,
+#: which stays within the range of normal floats.
+EXPONENT_LIMIT = 448
 
 #: Evidence is remembered up to here: 2**1000, far beyond any level, short of overflow.
 LARGEST_E = 2.0**1000
-
-#: Most labels per vectorised step: the arrays of a step stay in the cache.
-BLOCK = 4096
 
 
 class BetMixture(Part):
@@ -46,13 +45,15 @@ class BetMixture(Part):
     Args:
         threshold: e-value that proves the claim, 1/alpha.
         scale: length r > 0 with z >= -r for every possible z; the bets are ``BETS`` / r.
+        reach: largest possible z; None for r.
     """
 
     memory = ("n", "_wealth", "_exponents", "_scales", "_scaled", "max_e", "proved_at")
 
-    def __init__(self, threshold: float, scale: float) -> None:
+    def __init__(self, threshold: float, scale: float, reach: float | None = None) -> None:
         self.threshold = threshold
         self.bets = tuple(bet / scale for bet in BETS)
+        self._every = _rescale_every(1.0 if reach is None else reach / scale)
         self.n = 0
         self._wealth = [1.0] * len(BETS)
         self._exponents = [0] * len(BETS)
@@ -125,7 +126,7 @@ class BetMixture(Part):
             self.max_e = min(e_value, LARGEST_E)
             if e_value >= self.threshold and self.proved_at is None:
                 self.proved_at = n
-        if n % RESCALE_EVERY == 0:
+        if n % self._every == 0:
             self._rescale()
         return e_value
 
@@ -136,7 +137,7 @@ class BetMixture(Part):
         while start < zs.size:
             taken = self._take(zs[start : start + length], es[start : start + length])
             length = (
-                min(BLOCK, 2 * length) if taken == min(length, zs.size - start) else max(taken, RESCALE_EVERY)
+                min(BLOCK, 2 * length) if taken == min(length, zs.size - start) else max(taken, self._every)
             )
             start += taken
         return es
@@ -144,18 +145,14 @@ class BetMixture(Part):
     def _take(self, zs: Floats, es: Floats) -> int:
         """Absorb observations up to the first label where wealth is rescaled; returns how many."""
         wealth = np.empty((len(self.bets), zs.size + 1))
+        wealth[:, 0] = self._wealth
+        factors = wealth[:, 1:]
+        np.multiply(np.array(self.bets)[:, None], zs, out=factors)
+        factors += 1.0
         with np.errstate(over="ignore", under="ignore"):
-            for row, bet, w in zip(wealth, self.bets, self._wealth, strict=True):
-                row[0] = w
-                np.multiply(zs, bet, out=row[1:])
-                row[1:] += 1.0
             np.multiply.accumulate(wealth, axis=1, out=wealth)
-            taken = self._until_rescale(wealth)
-            # row by row: the same order of additions as in step, which np.sum does not promise
-            e = np.multiply(wealth[0, 1 : taken + 1], self._scales[0], out=es[:taken])
-            for row, scale in zip(wealth[1:], self._scales[1:], strict=True):
-                e += row[1 : taken + 1] * scale
-        e /= 6.0
+        taken = self._until_rescale(wealth)
+        e = self._sum_of(wealth[:, 1 : taken + 1], es[:taken])
         self._wealth = wealth[:, taken].tolist()
         top = float(e.max())
         if top > self.max_e:
@@ -163,16 +160,28 @@ class BetMixture(Part):
             if top >= self.threshold and self.proved_at is None:
                 self.proved_at = self.n + 1 + int(np.argmax(e >= self.threshold))
         self.n += taken
-        if self.n % RESCALE_EVERY == 0:
+        if self.n % self._every == 0:
             self._rescale()
         return taken
 
+    def _sum_of(self, wealth: Floats, out: Floats) -> Floats:
+        """Mean over the bets, row by row: the order of additions of ``step``, which np.sum does not
+        promise."""
+        if self._scaled:
+            with np.errstate(over="ignore", under="ignore"):
+                wealth = wealth * np.array(self._scales)[:, None]
+        np.add(wealth[0], wealth[1], out=out)
+        for row in wealth[2:]:
+            out += row
+        out /= 6.0
+        return out
+
     def _until_rescale(self, wealth: Floats) -> int:
-        first = RESCALE_EVERY - self.n % RESCALE_EVERY
-        at = wealth[:, first::RESCALE_EVERY]
+        first = self._every - self.n % self._every
+        at = wealth[:, first :: self._every]
         low, high = 2.0**-EXPONENT_LIMIT, 2.0**EXPONENT_LIMIT
         out = ((at < low) | (at >= high)).any(axis=0)
-        return first + RESCALE_EVERY * int(np.argmax(out)) if out.any() else wealth.shape[1] - 1
+        return first + self._every * int(np.argmax(out)) if out.any() else wealth.shape[1] - 1
 
     def _rescale(self) -> None:
         low, high = 2.0**-EXPONENT_LIMIT, 2.0**EXPONENT_LIMIT
@@ -184,3 +193,10 @@ class BetMixture(Part):
             power = self._exponents[k]
             self._scales[k] = math.ldexp(1.0, power) if power < 1024 else math.inf
             self._scaled = True
+
+
+def _rescale_every(reach: float) -> int:
+    """Labels within which wealth moves by at most 2**EXPONENT_LIMIT, a power of two; z is within [-1,
+    reach]."""
+    swing = max(math.log2(1.0 + BETS[-1] * reach), -math.log2(1.0 - BETS[-1]))
+    return 2 ** int(math.log2(max(1.0, min(RESCALE_EVERY, EXPONENT_LIMIT / swing))))

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from slipway.base.errors import UsageError
-from slipway.stats.arguments import Floats
+from slipway.stats.arguments import Floats, Ints
 from slipway.stats.sequential import Part
 
 #: What is to be shown of the mean: above the threshold, below it, or different from it.
@@ -45,12 +45,16 @@ class Evidence(Part):
 
     def absorb(self, log_es: Floats, before: int) -> None:
         """Take the log e-values of the observations after the first ``before``."""
+        self.absorb_some(log_es, np.arange(before + 1, before + 1 + log_es.size))
+
+    def absorb_some(self, log_es: Floats, labels: Ints) -> None:
+        """Take the log e-values at some ``labels``, ascending; the others are known to be no larger."""
         if log_es.size == 0:
             return
         self.log_e = float(log_es[-1])
         self.max_log_e = max(self.max_log_e, float(log_es.max()))
         if self.rejected_at is None and self.max_log_e >= self.level:
-            self.rejected_at = before + 1 + int(np.argmax(log_es >= self.level))
+            self.rejected_at = int(labels[np.argmax(log_es >= self.level)])
 
     @property
     def p_value(self) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from slipway.stats.arguments import Floats, observation, observations, within
+from slipway.stats.arguments import Floats, blocks, observation, observations, within
 from slipway.stats.bets import LARGEST_E, BetMixture
 from slipway.stats.evidence import Evidence, Side, running, side_of
 from slipway.stats.moments import Before, RunningMoments, plug_in_bets
@@ -94,9 +94,10 @@ class VariableBets(MeanTest):
 
     def update_many(self, xs: ArrayLike) -> None:
         """Absorb (n,) values in [0, 1] in order of arrival."""
-        values = observations(xs, 0.0, 1.0, type(self).__name__)
-        if values.size == 0:
-            return
+        for block in blocks(observations(xs, 0.0, 1.0, type(self).__name__)):
+            self._absorb(block)
+
+    def _absorb(self, values: Floats) -> None:
         up, down = self._bets(self._moments.scan(values))
         excess = values - self.m
         ups = running(self._log_up, special.log1p(np.minimum(up, CAUTION / self.m) * excess))
@@ -205,8 +206,8 @@ class FixedBets(MeanTest):
         self.alpha = within("alpha", alpha, 0.0, 1.0)
         self.side = side_of(side)
         self.n = 0
-        self._up = BetMixture(1.0 / self.alpha, self.m)
-        self._down = BetMixture(1.0 / self.alpha, 1.0 - self.m)
+        self._up = BetMixture(1.0 / self.alpha, self.m, 1.0 - self.m)
+        self._down = BetMixture(1.0 / self.alpha, 1.0 - self.m, self.m)
         self._rejected_at: int | None = None
         self._max_e = 1.0
 
@@ -238,9 +239,10 @@ class FixedBets(MeanTest):
 
     def update_many(self, xs: ArrayLike) -> None:
         """Absorb (n,) values in [0, 1] in order of arrival."""
-        excess = observations(xs, 0.0, 1.0, "FixedBets") - self.m
-        if excess.size == 0:
-            return
+        for block in blocks(observations(xs, 0.0, 1.0, "FixedBets")):
+            self._absorb(block - self.m)
+
+    def _absorb(self, excess: Floats) -> None:
         es = self._mix(self._up.scan(excess), self._down.scan(-excess))
         self._max_e = min(LARGEST_E, max(self._max_e, float(es.max())))
         if self._max_e >= 1.0 / self.alpha and self._rejected_at is None:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipway.base.vocabulary import Outcome
-from slipway.stats.arguments import not_negative, observation, observations, positive, within
+from slipway.stats.arguments import Floats, blocks, not_negative, observation, observations, positive, within
 from slipway.stats.bets import BetMixture
+from slipway.stats.evidence import running
 from slipway.stats.sequential import Sequential
 
 
@@ -70,11 +71,12 @@ class PairedComparison(Sequential):
         self.margin = not_negative("margin", margin)
         self.loss_range = positive("loss_range", loss_range)
         level = 1.0 / self.alpha
-        self._better = BetMixture(level, self.loss_range)
-        self._worse = BetMixture(level, self.loss_range)
+        reach = self.loss_range + self.margin
+        self._better = BetMixture(level, self.loss_range, reach)
+        self._worse = BetMixture(level, self.loss_range + self.margin, reach)
         # the two distances to the margins; without a margin they are the claims above
-        self._above = BetMixture(level, self.loss_range) if self.margin else self._better
-        self._below = BetMixture(level, self.loss_range) if self.margin else self._worse
+        self._above = BetMixture(level, self.loss_range, reach) if self.margin else self._better
+        self._below = BetMixture(level, self.loss_range, reach) if self.margin else self._worse
         self.n = 0
         self._total = 0.0
         self.verdict: Outcome = "insufficient"
@@ -154,18 +156,20 @@ class PairedComparison(Sequential):
     def update_many(self, xs: ArrayLike) -> None:
         """Absorb (n,) differences in order of arrival."""
         ds = observations(xs, -self.loss_range, self.loss_range, "PairedComparison")
-        if ds.size == 0:
-            return
+        for block in blocks(ds):
+            self._absorb(block)
+
+    def _absorb(self, ds: Floats) -> None:
         before = self.n
         self.n += ds.size
         # cumsum adds one by one, in order, as update does; np.sum would not
-        self._total = float(np.cumsum(np.concatenate([[self._total], ds]))[-1])
+        self._total = float(running(self._total, ds)[-1])
         zs = ds + self.margin
         self._better.scan(ds)
         self._worse.scan(-zs)
         equivalent_at = None
         if self.margin:
-            near = np.minimum(self._above.scan(zs), self._below.scan(self.margin - ds)) >= 1.0 / self.alpha
+            near = np.minimum(self._above.scan(zs), self._below.scan(self.margin - ds)) >= 2.0 / self.alpha
             equivalent_at = before + 1 + int(np.argmax(near)) if near.any() else None
         if self.decided_at is None:
             self._conclude(equivalent_at)

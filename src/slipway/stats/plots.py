@@ -19,7 +19,7 @@ from slipway.stats.arguments import Floats
 Theme = Literal["light", "dark", "auto"]
 
 WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 36, 44
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 44, 44
 
 #: Most points of a line: more are thinned, keeping the extremes of each stretch.
 MOST_POINTS = 400
@@ -56,7 +56,7 @@ def evidence_plot(
     level = -math.log10(alpha)
     frame = Frame(xs, np.array([*ys, level, 0.0]))
     body = [
-        frame.axes("labels", "e-value", _power_of_ten),
+        frame.axes("labels", "e-value", _power_of_ten, whole=True),
         frame.rule(level, f"decides at {1.0 / alpha:.3g}"),
         frame.line(xs, ys),
     ]
@@ -148,15 +148,17 @@ class Frame:
             f"{text(x, TOP - 4, name, anchor)}"
         )
 
-    def axes(self, x_name: str, y_name: str, y_text: Callable[[float], str]) -> str:
-        """Both axes with ticks at round values."""
+    def axes(self, x_name: str, y_name: str, y_text: Callable[[float], str], whole: bool = False) -> str:
+        """Both axes with ticks at round values, or at whole ones where two or more fit."""
         parts = [
             text(WIDTH / 2, HEIGHT - 8, x_name, "middle"),
-            text(LEFT - 6, TOP - 14, y_name, "end"),
+            text(8, TOP - 4, y_name, "start"),
         ]
         for value in ticks(self.x_low, self.x_high):
             parts.append(text(self.x(value), HEIGHT - BOTTOM + 16, f"{value:,.0f}", "middle"))
-        for value in ticks(self.y_low, self.y_high):
+        heights = ticks(self.y_low, self.y_high)
+        integers = [value for value in heights if value == round(value)]
+        for value in integers if whole and len(integers) > 1 else heights:
             y = self.y(value)
             parts.append(f'<line class="grid" x1="{LEFT}" y1="{y}" x2="{WIDTH - RIGHT}" y2="{y}"/>')
             parts.append(text(LEFT - 6, y + 4, y_text(value), "end"))
@@ -256,5 +258,5 @@ def _document(title: str, body: list[str], theme: Theme) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'class="evidence-{escape(theme)}" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title><style>{_style(theme)}</style>"
-        f'<text class="title" x="{LEFT}" y="16">{escape(title)}</text>{"".join(body)}</svg>'
+        f'<text class="title" x="8" y="16">{escape(title)}</text>{"".join(body)}</svg>'
     )

@@ -101,9 +101,10 @@ class PredictionPoweredTest(Sequential):
         self.m = within("m", m, 0.0, 1.0)
         self.alpha = within("alpha", alpha, 0.0, 1.0)
         self.floor = within("floor", floor, 0.0, 1.0 + 1e-12)
-        # z - m >= 1 - 1/floor - m, and m - z >= m - 1/floor
-        self._up = BetMixture(1.0 / self.alpha, self.m + 1.0 / self.floor - 1.0)
-        self._down = BetMixture(1.0 / self.alpha, 1.0 / self.floor - self.m)
+        # 1 - 1/floor <= z <= 1/floor
+        low, high = self.m + 1.0 / self.floor - 1.0, 1.0 / self.floor - self.m
+        self._up = BetMixture(1.0 / self.alpha, low, high)
+        self._down = BetMixture(1.0 / self.alpha, high, low)
         self._total = 0.0
         self.n = 0
         #: Labels bought so far.

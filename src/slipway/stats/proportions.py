@@ -165,19 +165,20 @@ class SignTest(Sequential):
     """
 
     parameters = ("alpha",)
-    memory = ("n", "wins", "losses", "_evidence")
+    memory = ("n", "wins", "losses", "_lead", "_evidence")
 
     def __init__(self, alpha: float) -> None:
         self.alpha = within("alpha", alpha, 0.0, 1.0)
         self.n = 0
         self.wins = 0
         self.losses = 0
+        self._lead = 0
         self._evidence = Evidence(self.alpha)
 
     @property
     def log_e(self) -> float:
         """Current log evidence that the challenger wins more than half."""
-        return self._evidence.log_e
+        return float(sign_log_e([self.wins], [self.losses])[0])
 
     @property
     def max_log_e(self) -> float:
@@ -194,8 +195,14 @@ class SignTest(Sequential):
         values = observations(xs, -math.inf, math.inf, "SignTest")
         wins = self.wins + np.cumsum(values > 0.0)
         losses = self.losses + np.cumsum(values < 0.0)
-        self._evidence.absorb(sign_log_e(wins, losses), self.n)
         if values.size:
+            # a win and a loss together lower the e-value: only a new largest lead can raise its maximum
+            leads = wins - losses
+            records = np.flatnonzero(
+                leads > np.maximum.accumulate(np.concatenate([[self._lead], leads[:-1]]))
+            )
+            self._evidence.absorb_some(sign_log_e(wins[records], losses[records]), self.n + 1 + records)
+            self._lead = max(self._lead, int(leads.max()))
             self.wins, self.losses = int(wins[-1]), int(losses[-1])
             self.n += values.size
 
