@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -37,7 +37,7 @@ def demo(
     emit(msgspec.structs.replace(ending, events=[one for one in ending.events if one.kind in KINDS]))
     table(
         "\nWhat happened",
-        ["row", "event", "of", "labels or rows", "e-value"],
+        ["row", "event", "of", "labels or rows", "e-value", "loss difference"],
         [
             (
                 event.row,
@@ -45,12 +45,13 @@ def demo(
                 event.version,
                 event.evidence.get("n"),
                 _e_value(event.evidence),
+                _difference(event.evidence),
             )
             for event in ending.events
         ],
     )
     table(
-        "\nWhat it cost",
+        "\nThe count",
         ["", ""],
         [
             ("answered", ending.answered),
@@ -71,6 +72,13 @@ def demo(
     if not complete:
         say(f"[bold red]missing:[/] {', '.join(ending.missing) or 'no event, but see the table'}")
         raise typer.Exit(1)
+
+
+def _difference(evidence: dict[str, Any]) -> str | None:
+    if "interval" not in evidence:
+        return None
+    low, high = evidence["interval"]
+    return f"{evidence['mean']:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def _e_value(evidence: dict[str, object]) -> str | None:
