@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slipway.cli.output import say, table
-from slipway.control.status import EndpointStatus, StatusReport
+from slipway.control.status import EndpointStatus, JobStatus, StatusReport
 
 
 def show(report: StatusReport) -> None:
@@ -16,7 +16,7 @@ def show(report: StatusReport) -> None:
         table(
             "\nRetraining",
             ["job", "for", "status", "attempts"],
-            [(job.id, job.key, job.status, job.attempts) for job in report.jobs],
+            [(job.id, job.key, _job_status(job), job.attempts) for job in report.jobs],
         )
     behind = f"{report.lag_bytes:,} bytes behind" if report.lag_bytes else "up to date"
     chain = "holds" if report.ledger_ok else "[bold red]is broken[/]"
@@ -26,6 +26,10 @@ def show(report: StatusReport) -> None:
     )
     if not report.plan_current:
         say("[yellow]the plan file is older than the database: start the controller with `slipway up`[/]")
+
+
+def _job_status(job: JobStatus) -> str:
+    return "withdrawn" if (job.result or {}).get("withdrawn") else job.status
 
 
 def _show_endpoint(endpoint: EndpointStatus) -> None:
@@ -47,7 +51,8 @@ def _show_endpoint(endpoint: EndpointStatus) -> None:
             for one in endpoint.monitors
         ],
     )
-    table("", ["count", ""], sorted(endpoint.counts.items()))
+    counted = ", ".join(f"{count:,} {name}" for name, count in endpoint.counts.items() if count)
+    say(f"  rows: {counted or 'none yet'}")
     for alarm in endpoint.alarms[-5:]:
         evidence = alarm.get("alarm", alarm)
         say(f"  [red]alarm[/] {evidence.get('message', alarm['kind'])}")
