@@ -31,10 +31,12 @@ from slipway.stats.lagged import LaggedComparison
 from slipway.stats.means import AGrapa, FixedBets, HedgedCapital
 from slipway.stats.paired import PairedComparison
 from slipway.stats.prediction_powered import PredictionPoweredTest
-from slipway.stats.proportions import BernoulliSequence, QuantileSequence, SignTest
+from slipway.stats.proportions import BernoulliSequence
+from slipway.stats.quantiles import QuantileSequence
 from slipway.stats.sequences import AsymptoticSequence, EmpiricalBernsteinSequence, RunningMeanSequence
 from slipway.stats.sequential import Sequential
 from slipway.stats.shift import HarmfulShiftTest
+from slipway.stats.signs import SignTest
 
 BATCH = 200_000
 SINGLE = 5_000

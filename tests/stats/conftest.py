@@ -53,11 +53,19 @@ def car_loan() -> Callable[[str], Scored]:
     return read
 
 
-@pytest.fixture(scope="session")
-def elec2() -> Callable[[], np.ndarray]:
-    """Reader of the Elec2 features: (45312, columns) float64."""
+class Stream(NamedTuple):
+    """Elec2: (45312, 8) features and (45312,) labels 0/1, one row each half hour."""
 
-    def read() -> np.ndarray:
-        return np.loadtxt(find("elec2", "elec2_data.dat"))
+    features: np.ndarray
+    labels: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def elec2() -> Callable[[], Stream]:
+    """Reader of the electricity stream."""
+
+    def read() -> Stream:
+        features = np.loadtxt(find("elec2", "elec2_data.dat"))
+        return Stream(features, np.loadtxt(find("elec2", "elec2_label.dat")))
 
     return read

@@ -84,7 +84,7 @@ def test_order_inside_a_block_does_not_matter():
 
 
 def test_constant_columns_of_elec2_alarm_within_200_rows_of_their_change(elec2):
-    columns = elec2()[:, 5:8]
+    columns = elec2().features[:, 5:8]
     for column in columns.T:
         drift = BinDrift([1.0, 0.0], 10_000, tolerance=0.01, run_length=1e6)
         drift.update_many((column != column[0]).astype(int))

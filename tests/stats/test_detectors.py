@@ -6,6 +6,7 @@ import pytest
 from slipway.base.errors import UsageError
 from slipway.stats.banks import DetectorBank
 from slipway.stats.bounds import upper_risk_bound
+from slipway.stats.clusters import cluster_means
 from slipway.stats.detectors import MeanShiftCusum, MeanShiftShiryaevRoberts
 
 
@@ -114,3 +115,16 @@ def test_a_detector_before_its_first_label():
 def test_bad_arguments_are_refused(bad):
     with pytest.raises(UsageError):
         MeanShiftCusum(**{"m": 0.1, "run_length": 100.0} | bad)
+
+
+def test_days_as_clusters_keep_the_monitor_silent_on_a_stream_that_hangs_together(elec2):
+    """Elec2, persistence forecast: 48 rows a day are one loss a day, and no alarm comes in 744 days."""
+    labels = elec2().labels
+    wrong = np.concatenate([[0.0], np.abs(np.diff(labels))])
+    assert 1.0 - wrong.mean() == pytest.approx(0.8533, abs=5e-5)
+    days = cluster_means(wrong, np.arange(wrong.size) // 48)
+    reference, live = days[:200], days[200:]
+    detector = MeanShiftCusum(upper_risk_bound(reference, 0.025), run_length=10_000)
+    detector.update_many(live)
+    assert not detector.alarmed
+    assert detector.n == 744

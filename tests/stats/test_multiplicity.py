@@ -43,6 +43,17 @@ def test_averages_are_valid_and_the_largest_of_several_is_not():
     assert np.mean(null.max(axis=1) >= 20.0) > 0.3
 
 
+def test_trap_products_need_e_values_that_are_valid_given_the_earlier_ones():
+    """Ten metrics of the same rows: their product proves a true hypothesis wrong, their mean does not."""
+    rng = np.random.default_rng(7)
+    shared = np.exp(rng.normal(size=4000) - 0.5)
+    same = np.repeat(shared[:, None], 10, axis=1)
+    assert np.mean(same.prod(axis=1) >= 20.0) > 4 * 0.05
+    assert np.mean([mean_e(row) >= 20.0 for row in same]) <= 0.05
+    independent = np.exp(0.5 * rng.normal(size=(4000, 10)) - 0.125)
+    assert np.mean(independent.prod(axis=1) >= 20.0) <= 0.05
+
+
 def test_weights_fixed_in_advance():
     assert mean_e([np.inf, 3.0], weights=[0.0, 2.0]) == 3.0
     assert mean_e([10.0, 2.0], weights=[1.0, 3.0]) == 4.0

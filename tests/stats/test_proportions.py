@@ -8,11 +8,10 @@ from slipway.base.errors import DataError, UsageError
 from slipway.stats.proportions import (
     BernoulliSequence,
     BetaBinomialMixture,
-    QuantileSequence,
-    SignTest,
     bernoulli_interval,
-    sign_log_e,
 )
+from slipway.stats.quantiles import QuantileSequence
+from slipway.stats.signs import SignTest, sign_log_e
 
 
 def test_beta_binomial_has_the_published_values():
