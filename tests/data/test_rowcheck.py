@@ -1,7 +1,6 @@
 """One row against the contract: the same meaning as in training, no coercion, no value in a message."""
 
 import math
-import time
 
 import msgspec
 import pytest
@@ -208,22 +207,3 @@ def test_rows_of_a_request():
     assert CHECK.check_rows(rows) == [0, 1, 2]
     with pytest.raises(ValueError, match="zip"):
         CHECK.check(["single"])
-
-
-def test_a_row_of_14_columns_is_cheap():
-    """5 us is the promise on an idle core; the bound here leaves room for a busy machine."""
-    kinds = ["float", "int", "category", "bool", "datetime", "float", "category"] * 2
-    made = [
-        Column(name=f"x{i}", type=kind, allowed=("a", "b") if kind == "category" else None)
-        for i, kind in enumerate(kinds)
-    ]
-    check = compile_row_check(Contract(columns=(*made, Column(name="y", type="int", role="target"))))
-    sample = {"float": 1.5, "int": 3, "category": "a", "bool": True, "datetime": "2018-01-01T00:00:00"}
-    row = [sample[kind] for kind in kinds]
-    best = float("inf")
-    for _ in range(7):
-        start = time.perf_counter()
-        for _ in range(2000):
-            check.check(row)
-        best = min(best, (time.perf_counter() - start) / 2000)
-    assert best < 10e-6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,30 +67,18 @@ def test_an_id_that_is_there_voids_the_transaction(db: Database) -> None:
         assert get_many(tx, [join(1).id, join(2).id]) == {}
 
 
-def test_bulk_work_is_fast_enough_to_catch_up(db: Database) -> None:
-    n = 50_000
+def test_many_rows_are_put_found_and_updated_in_bulk(db: Database) -> None:
+    n = 5_000
     outputs: dict[str, list[float] | None] = {"loan@1": [0.1234567], "loan@2": None}
     rows = [Join(k.to_bytes(6, "big") + os.urandom(10), "loan", k, k, "loan@1", outputs) for k in range(n)]
     ids = [row.id for row in rows]
-    seconds: dict[str, float] = {}
-
-    def clock(name: str, since: float) -> None:
-        seconds[name] = time.process_time() - since
-
     with db.write() as tx:
-        since = time.process_time()
         put_many(tx, rows)
-        clock("put", since)
-        since = time.process_time()
         found = get_many(tx, ids)
-        clock("get", since)
+        assert len(found) == n
         for row in found.values():
             row.outputs = {"loan@1": [0.1234567], "loan@2": [0.2345678]}
             row.outcome, row.event_time, row.state = (1,), 7, 1
-        since = time.process_time()
         update_many(tx, list(found.values()))
-        clock("update", since)
-    rates = {name: round(n / spent) for name, spent in seconds.items()}
-    print(rates)
-    # Processor time, and half of the promise, because a test machine is shared and may be slow.
-    assert min(rates.values()) > 25_000, rates
+    with db.read() as tx:
+        assert get_many(tx, ids) == found

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from store_logs import NOON, consume, outcomes, prediction, replay, sample, write_log
+from store_logs import consume, outcomes, prediction, replay, sample, write_log
 
 from slipway.base.errors import IntegrityError, StoreError
 from slipway.base.layout import Layout
 from slipway.store.database import Database, open_database
-from slipway.store.frames import Frame, Prediction, encode_frame
+from slipway.store.frames import encode_frame
 from slipway.store.intake import batches, offsets, position, segment_progress
 from slipway.store.query import connect
 from slipway.store.sealing import frames_path, seal_ready, seal_segment
@@ -268,19 +267,3 @@ def test_a_half_written_file_of_a_killed_attempt_is_cleared(layout: Layout, db: 
     seal_ready(layout, db)
     assert not leftover.exists()
     assert path.exists()
-
-
-def test_sealing_is_fast_enough(layout: Layout, db: Database) -> None:
-    row = {f"c{n}": n / 7 if n % 2 else f"level {n}" for n in range(20)}
-    writer = SegmentWriter(layout.segments, "w0", 1 << 30)
-    frames: list[Frame] = [prediction(n * 100, [row] * 10, NOON + n) for n in range(2000)]
-    for frame in frames:
-        assert isinstance(frame, Prediction)
-        writer.append(encode_frame(frame))
-    writer.close()
-    consume(layout, db, at_most=10_000)
-    since = time.perf_counter()
-    seal_ready(layout, db)
-    rate = 20_000 / (time.perf_counter() - since)
-    print(f"{rate:.0f} rows/s")
-    assert rate > 10_000

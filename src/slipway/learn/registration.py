@@ -179,7 +179,7 @@ def _ledger_document(result: TrainResult) -> dict[str, object]:
     refused = [gate.name for gate in result.gates if not gate.passed]
     said = f"refused by {', '.join(refused)}" if refused else "every gate passed"
     return {
-        "message": f"{result.candidate}, {result.train_rows:,} rows, {result.held_out_rows:,} held out: {said}",
+        "message": f"{result.candidate}, {result.train_rows:,} rows, {result.held_out_rows:,} held: {said}",
         "version": str(result.version),
         "digest": result.digest,
         "run": result.run_id,
