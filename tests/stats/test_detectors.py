@@ -105,6 +105,16 @@ def test_the_leading_component_names_the_restart():
     assert bank.log_value == pytest.approx(np.log((np.exp(4.0) + np.exp(0.2)) / 2))
 
 
+def test_the_change_point_is_one_of_the_restarts():
+    rng = np.random.default_rng(7)
+    detector = MeanShiftCusum(0.06, 1e4)
+    for _ in range(20):
+        detector.update_many((rng.random(200) < 0.06).astype(float))
+        assert detector.change_point in detector.restarts
+        assert np.all(np.diff(detector.restarts) > 0)
+        assert detector.restarts[-1] <= detector.n
+
+
 def test_a_detector_before_its_first_label():
     detector = MeanShiftCusum(0.1, 10.0)
     assert detector.log_value == -np.inf

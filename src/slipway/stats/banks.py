@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from slipway.stats.arguments import Floats
+from slipway.stats.arguments import Floats, Ints
 from slipway.stats.sequential import Part
 
 Recursion = Literal["cusum", "shiryaev_roberts"]
@@ -75,6 +75,13 @@ class DetectorBank(Part):
         """
         return int(self._restarts[self.leader]) if self.change_at is None else self.change_at
 
+    @property
+    def restarts(self) -> Ints:
+        """Steps, ascending, that the components last restarted after: any may still become
+        ``change_point``."""
+        restarts = self._restarts.tolist()
+        return np.array(sorted({*restarts, self.change_point}), np.int64)
+
     def step(self, increments: Floats) -> None:
         """Absorb the (K,) log e-values of one step."""
         sums = self._sums + increments
@@ -110,7 +117,7 @@ class DetectorBank(Part):
         self.steps += increments.shape[0]
         self._sums, self._lows, self._floors, self._logs = sums[-1], lows[-1], floors[-1], logs[-1]
 
-    def _latest_restarts(self, sums: Floats, low: Floats) -> np.ndarray:
+    def _latest_restarts(self, sums: Floats, low: Floats) -> Ints:
         """(K,) steps at which each sum was last at its lowest, ``low``."""
         if sums.shape[0] == 0:
             return self._restarts
@@ -118,7 +125,7 @@ class DetectorBank(Part):
         latest = self.steps + sums.shape[0] - np.argmax(at_low, axis=0)
         return np.where(at_low.any(axis=0), latest, self._restarts)
 
-    def _maybe_alarm(self, logs: Floats, step: int, restarts: np.ndarray) -> bool:
+    def _maybe_alarm(self, logs: Floats, step: int, restarts: Ints) -> bool:
         if log_mean_exp(logs) < self.log_threshold:
             return False
         self.alarmed_at = step

@@ -135,10 +135,10 @@ class BetMixture(Part):
         es = np.empty_like(zs)
         start, length = 0, BLOCK
         while start < zs.size:
-            taken = self._take(zs[start : start + length], es[start : start + length])
-            length = (
-                min(BLOCK, 2 * length) if taken == min(length, zs.size - start) else max(taken, self._every)
-            )
+            offered = min(length, zs.size - start)
+            taken = self._take(zs[start : start + offered], es[start : start + offered])
+            # a stream that needs one rescaling will soon need the next: what lies beyond it is wasted work
+            length = min(BLOCK, length + length // 8 + 1) if taken == offered else max(taken, self._every)
             start += taken
         return es
 

@@ -116,6 +116,11 @@ class BinDrift(Sequential):
         return self._bank.change_point * self.block
 
     @property
+    def restarts(self) -> Ints:
+        """Row numbers, ascending, one of which ``change_point`` is or will be if no bet restarts again."""
+        return self._bank.restarts * self.block
+
+    @property
     def leading_bin(self) -> int:
         """Bin of the component that is now the largest."""
         return int(self._bins[self._bank.leader])
@@ -150,7 +155,11 @@ class BinDrift(Sequential):
 
     def _close_blocks(self, counts: Ints) -> None:
         """Bet on the (T, B) counts of full blocks, and start the next block empty."""
-        self._bank.scan(self._table[np.arange(self._bins.size), counts[:, self._bins]])
+        increments = self._table[np.arange(self._bins.size), counts[:, self._bins]]
+        if len(increments) == 1:
+            self._bank.step(increments[0])
+        else:
+            self._bank.scan(increments)
         self._counts = np.zeros_like(self._counts)
 
 

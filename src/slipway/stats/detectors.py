@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipway.stats.arguments import count, observation, observations, positive, within
+from slipway.stats.arguments import Ints, count, observation, observations, positive, within
 from slipway.stats.banks import DetectorBank, Recursion
 from slipway.stats.sequential import Sequential
 
@@ -85,6 +85,11 @@ class MeanShiftCusum(Sequential):
     def change_point(self) -> int:
         """Labels before the estimated change (where the leading bet last restarted); fixed at the alarm."""
         return self._bank.change_point
+
+    @property
+    def restarts(self) -> Ints:
+        """Label numbers, ascending, one of which ``change_point`` is or will be if no bet restarts again."""
+        return self._bank.restarts
 
     def update(self, x: float) -> None:
         """Absorb one loss."""
