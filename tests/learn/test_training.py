@@ -174,7 +174,7 @@ def test_a_version_proved_worse_than_the_live_one_is_refused(
     assert not verdict.passed
     assert not poor.passed
     assert "over loan@1" in verdict.message
-    again = train(layout, make_config(), contract, make_table(rows=1200, seed=1), champion=champion)
+    again = train(layout, make_config(), contract, make_table(rows=4000, seed=1), champion=champion)
     assert again.passed
     assert again.version == VersionName("loan", 3)
     assert again.gates[-1].name == "not_worse_than_live"
