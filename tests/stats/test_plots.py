@@ -83,9 +83,8 @@ def test_infinite_ends_are_drawn_at_the_edge():
 def test_ticks_are_few_round_and_inside(low, width):
     values = ticks(low, low + width)
     assert len(values) <= 8
-    assert all(
-        low - 1e-6 * (1 + abs(low)) <= value <= low + width + 1e-6 * (1 + abs(low)) for value in values
-    )
+    slack = 1e-6 * (abs(low) + width)
+    assert all(low - slack <= value <= low + width + slack for value in values)
 
 
 @pytest.mark.parametrize(
