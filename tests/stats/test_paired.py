@@ -212,6 +212,21 @@ def test_wealth_is_rescaled_without_moving_a_bit():
     assert min(logs) < -2 * EXPONENT_LIMIT * np.log(2)
 
 
+@pytest.mark.parametrize("m", [0.001, 0.05, 0.5])
+def test_rescaling_in_batches_gives_the_bits_of_rescaling_label_by_label(m):
+    rng = np.random.default_rng(18)
+    # long runs of losses and of gains: wealth leaves the float range several times, in both directions
+    xs = np.concatenate([np.zeros(6_000), rng.random(3_000) < 0.5, np.ones(4_000), rng.random(9_000) < m])
+    single, batch, parts = (BetMixture(20.0, m, reach=1.0 - m) for _ in range(3))
+    es = [single.step(float(z)) for z in xs - m]
+    assert batch.scan(xs - m).tolist() == es
+    for part in np.split(xs - m, [1, 77, 5_000, 5_001, 12_345]):
+        parts.scan(part)
+    for engine in (batch, parts):
+        for name in engine.memory:
+            assert getattr(engine, name) == getattr(single, name), name
+
+
 @pytest.mark.parametrize("m", [1e-6, 0.001, 0.3, 0.999])
 def test_bets_on_rare_events_neither_overflow_nor_vanish(m):
     for value in (0.0, 1.0):

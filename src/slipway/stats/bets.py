@@ -31,6 +31,7 @@ RESCALE_EVERY = 128
 #: Rescaled when its binary exponent leaves +-448. Until the next chance it moves by at most 448 more,
 #: which stays within the range of normal floats.
 EXPONENT_LIMIT = 448
+LOW, HIGH = 2.0**-EXPONENT_LIMIT, 2.0**EXPONENT_LIMIT
 
 #: Evidence is remembered up to here: 2**1000, far beyond any level, short of overflow.
 LARGEST_E = 2.0**1000
@@ -135,15 +136,16 @@ class BetMixture(Part):
         es = np.empty_like(zs)
         start, length = 0, BLOCK
         while start < zs.size:
-            offered = min(length, zs.size - start)
-            taken = self._take(zs[start : start + offered], es[start : start + offered])
-            # a stream that needs one rescaling will soon need the next: what lies beyond it is wasted work
-            length = min(BLOCK, length + length // 8 + 1) if taken == offered else max(taken, self._every)
-            start += taken
+            stop = min(start + length, zs.size)
+            if self._take(zs[start:stop], es[start:stop]):
+                start, length = stop, min(BLOCK, 2 * length)
+            else:
+                length = max(self._every, (stop - start) // 2)
         return es
 
-    def _take(self, zs: Floats, es: Floats) -> int:
-        """Absorb observations up to the first label where wealth is rescaled; returns how many."""
+    def _take(self, zs: Floats, es: Floats) -> bool:
+        """Absorb a stretch and write its e-values; False, and nothing done, where floats would not
+        suffice."""
         wealth = np.empty((len(self.bets), zs.size + 1))
         wealth[:, 0] = self._wealth
         factors = wealth[:, 1:]
@@ -151,20 +153,21 @@ class BetMixture(Part):
         factors += 1.0
         with np.errstate(over="ignore", under="ignore"):
             np.multiply.accumulate(wealth, axis=1, out=wealth)
-        taken = self._until_rescale(wealth)
-        e = self._sum_of(wealth[:, 1 : taken + 1], es[:taken])
-        self._wealth = wealth[:, taken].tolist()
-        top = float(e.max())
+        # a stretch of self._every labels always stays inside
+        if not (wealth.min() > 1.0 / LARGEST_E and wealth.max() < LARGEST_E):
+            return False
+        top = float(self._mean_of(factors, es).max())
         if top > self.max_e:
             self.max_e = min(top, LARGEST_E)
             if top >= self.threshold and self.proved_at is None:
-                self.proved_at = self.n + 1 + int(np.argmax(e >= self.threshold))
-        self.n += taken
-        if self.n % self._every == 0:
-            self._rescale()
-        return taken
+                self.proved_at = self.n + 1 + int(np.argmax(es >= self.threshold))
+        first = self._every - self.n % self._every
+        self.n += zs.size
+        self._wealth = wealth[:, -1].tolist()
+        self._rescale_along(wealth[:, first :: self._every])
+        return True
 
-    def _sum_of(self, wealth: Floats, out: Floats) -> Floats:
+    def _mean_of(self, wealth: Floats, out: Floats) -> Floats:
         """Mean over the bets, row by row: the order of additions of ``step``, which np.sum does not
         promise."""
         if self._scaled:
@@ -176,23 +179,31 @@ class BetMixture(Part):
         out /= 6.0
         return out
 
-    def _until_rescale(self, wealth: Floats) -> int:
-        first = self._every - self.n % self._every
-        at = wealth[:, first :: self._every]
-        low, high = 2.0**-EXPONENT_LIMIT, 2.0**EXPONENT_LIMIT
-        out = ((at < low) | (at >= high)).any(axis=0)
-        return first + self._every * int(np.argmax(out)) if out.any() else wealth.shape[1] - 1
-
     def _rescale(self) -> None:
-        low, high = 2.0**-EXPONENT_LIMIT, 2.0**EXPONENT_LIMIT
         for k, w in enumerate(self._wealth):
-            if low <= w < high:
-                continue
-            self._wealth[k], exponent = math.frexp(w)
-            self._exponents[k] += exponent
-            power = self._exponents[k]
-            self._scales[k] = math.ldexp(1.0, power) if power < 1024 else math.inf
-            self._scaled = True
+            if not LOW <= w < HIGH:
+                self._wealth[k], shift = math.frexp(w)
+                self._shift_scale(k, shift)
+
+    def _rescale_along(self, chances: Floats) -> None:
+        """Rescale as ``step`` would have, given the unscaled wealth (6, c) at each chance, in order.
+
+        Powers of two are exact: rescaling the last wealth at the end gives the bits of rescaling on the way.
+        """
+        for k in np.flatnonzero(((chances < LOW) | (chances >= HIGH)).any(axis=1)).tolist():
+            shift = 0
+            for w in chances[k].tolist():
+                scaled = math.ldexp(w, -shift)
+                if not LOW <= scaled < HIGH:
+                    shift += math.frexp(scaled)[1]
+            self._wealth[k] = math.ldexp(self._wealth[k], -shift)
+            self._shift_scale(k, shift)
+
+    def _shift_scale(self, k: int, shift: int) -> None:
+        self._exponents[k] += shift
+        power = self._exponents[k]
+        self._scales[k] = math.ldexp(1.0, power) if power < 1024 else math.inf
+        self._scaled = True
 
 
 def _rescale_every(reach: float) -> int:
