@@ -138,7 +138,8 @@ class BetMixture(Part):
         while start < zs.size:
             stop = min(start + length, zs.size)
             if self._take(zs[start:stop], es[start:stop]):
-                start, length = stop, min(BLOCK, 2 * length)
+                # slowly back to full length: a stream that once needed shorter stretches mostly goes on so
+                start, length = stop, min(BLOCK, length + length // 8 + 1)
             else:
                 length = max(self._every, (stop - start) // 2)
         return es
