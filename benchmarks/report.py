@@ -51,7 +51,8 @@ def _serving() -> str:
         _table(header, rows)
         + f"\n\n{document['date'][:10]}, {document['machine']['cores']} cores, load average "
         + f"{document['load_average_before']:.1f} before the run (other programs were at work), "
-        + f"one durable append {before:.2f} ms before and {after:.2f} ms after it. Medians; command: `{document['command']}`."
+        + f"one durable append {before:.2f} ms before and {after:.2f} ms after it. "
+        + f"Medians; command: `{document['command']}`."
     )
 
 

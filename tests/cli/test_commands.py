@@ -275,3 +275,10 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_snapshots_are_listed_with_their_versions(trained: Path) -> None:
+    first = document("data", "list", "--project", trained)[0]
+    assert "loans@1" in first["versions"]
+    assert first["rows"] == 600
+    assert first["digest"][:16] in slipway("data", "list", "--project", trained).stdout

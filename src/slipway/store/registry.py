@@ -101,6 +101,20 @@ def add_snapshot(
     return SnapshotRecord(row.digest, row.rows, row.source, load_document(row.manifest))
 
 
+def list_snapshots(tx: Transaction) -> list[SnapshotRecord]:
+    """All snapshots, by the first run that used each."""
+    query = (
+        select(snapshots)
+        .outerjoin(runs, runs.c.lineage.contains(snapshots.c.digest))
+        .group_by(snapshots.c.digest)
+        .order_by(func.min(runs.c.started_us), snapshots.c.digest)
+    )
+    return [
+        SnapshotRecord(row.digest, row.rows, row.source, load_document(row.manifest))
+        for row in tx.execute(query)
+    ]
+
+
 def start_run(
     tx: Transaction, run_id: str, origin: str, lineage: Mapping[str, object], time_us: int
 ) -> RunRecord:

@@ -1,0 +1,15 @@
+"""The verbs under ``slipway data``: what is known of a table before anything is learned from it."""
+
+from __future__ import annotations
+
+import typer
+
+from slipway.cli import data_snapshots
+
+data = typer.Typer(name="data", no_args_is_help=True, help="Snapshots of the project's tables.")
+data_snapshots.register(data)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    app.add_typer(data)
