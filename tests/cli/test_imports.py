@@ -40,7 +40,7 @@ def test_help_loads_no_library_that_does_work() -> None:
     assert not loaded_after(f"{HELP}['--help'])") & set(HEAVY)
 
 
-@pytest.mark.parametrize("verb", ["init", "train", "up", "deploy", "status", "replay", "sql", "demo"])
+@pytest.mark.parametrize("verb", ["init", "train", "up", "deploy", "status", "replay", "sql", "plan", "demo"])
 def test_the_help_of_a_verb_loads_no_library_that_does_work(verb: str) -> None:
     assert not loaded_after(f"{HELP}['{verb}', '--help'])") & set(HEAVY)
 

@@ -12,7 +12,7 @@ import typer
 
 from slipway import __version__
 from slipway.base.errors import SlipwayError
-from slipway.cli import building, data, records, serving
+from slipway.cli import building, data, planning, records, serving
 from slipway.cli.demo import command as demo
 from slipway.cli.output import console, emit, set_json, wants_json
 
@@ -28,6 +28,7 @@ building.register(app)
 serving.register(app)
 data.register(app)
 records.register(app)
+planning.register(app)
 demo.register(app)
 
 
