@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from slipway.base.vocabulary import Task
+from slipway.stats.auc import placements
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -216,12 +217,10 @@ def _two_sided(target: FloatArray, classes: int) -> list[int]:
 
 def _area(scores: FloatArray, positive: npt.NDArray[np.bool_]) -> tuple[float, FloatArray]:
     """Area and, per row, what it adds to the area's standard error when squared and summed (DeLong)."""
-    m, n = int(positive.sum()), int((~positive).sum())
-    ranks = stats.rankdata(scores)
-    influence = np.zeros(len(scores))
-    above = (ranks[positive] - stats.rankdata(scores[positive])) / n
-    below = 1.0 - (ranks[~positive] - stats.rankdata(scores[~positive])) / m
+    above, below = placements(scores[positive], scores[~positive])
+    m, n = len(above), len(below)
     area = float(above.mean())
+    influence = np.zeros(len(scores))
     influence[positive] = (above - area) / (m * max(m - 1, 1)) ** 0.5
     influence[~positive] = (below - area) / (n * max(n - 1, 1)) ** 0.5
     return area, influence

@@ -59,6 +59,4 @@ class Landmarks:
 
 def restarts_of(detector: MeanShiftCusum | BinDrift) -> set[int]:
     """Observation numbers that may yet be named as the change: where the components last restarted."""
-    step = detector.block if isinstance(detector, BinDrift) else 1
-    restarts: NDArray[np.int64] = detector._bank._restarts  # pyright: ignore[reportPrivateUsage]  (no public name)
-    return {int(restart) * step for restart in np.unique(restarts)} | {detector.change_point}
+    return {*detector.restarts.tolist(), detector.change_point}

@@ -21,7 +21,7 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    above, _ = _placements(*_classes(labels, scores, "auc"))
+    above, _ = placements(*_classes(labels, scores, "auc"))
     return float(above.mean())
 
 
@@ -38,7 +38,7 @@ def auc_interval(labels: ArrayLike, scores: ArrayLike, alpha: float) -> tuple[fl
     >>> [round(edge, 3) for edge in auc_interval(y, rng.normal(size=400) + y, 0.05)]
     [0.746, 0.833]
     """
-    above, below = _placements(*_classes(labels, scores, "auc_interval"))
+    above, below = placements(*_classes(labels, scores, "auc_interval"))
     if min(above.size, below.size) < 2:
         raise DataError(expected="two rows of each class", got="one", where="auc_interval")
     sd = math.sqrt(float(above.var(ddof=1)) / above.size + float(below.var(ddof=1)) / below.size)
@@ -101,8 +101,11 @@ def _classes(labels: ArrayLike, scores: ArrayLike, where: str) -> tuple[Floats, 
     return xs[positive], xs[~positive]
 
 
-def _placements(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
-    """Share of the other class on the right side of each score, positives and negatives."""
+def placements(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
+    """Share of the other class on the right side of each score: (m,) positives and (n,) negatives.
+
+    The mean of either is the AUC; their variances give DeLong's.
+    """
     above = _share_below(np.sort(negative), positive)
     return above, 1.0 - _share_below(np.sort(positive), negative)
 
