@@ -30,6 +30,20 @@ def write_atomic(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
+def sync_data(fd: int) -> None:
+    """Return when the disk has what was written to ``fd``.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    # macOS: fsync leaves the bytes in the drive's own cache
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        os.fdatasync(fd)
+    else:
+        fcntl.fcntl(fd, full)
+
+
 def sync_directory(path: Path) -> None:
     """Make renames and new files in ``path`` survive a power cut."""
     fd = os.open(path, os.O_RDONLY)

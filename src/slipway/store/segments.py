@@ -18,6 +18,7 @@ import fcntl
 import os
 import re
 import struct
+import sys
 import threading
 import zlib
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ import msgspec
 from slipway.base.clock import Clock, SystemClock
 from slipway.base.errors import IntegrityError, StoreError, UsageError
 from slipway.base.failpoint import failpoint
-from slipway.base.files import sync_directory
+from slipway.base.files import sync_data, sync_directory
 from slipway.store.frames import Frame, decode_frame
 
 MAGIC = b"SLIPSEG\x01"
@@ -40,8 +41,8 @@ MAX_PAYLOAD = 256 * 1024 * 1024
 END_MARKER = struct.pack("<II", 0, zlib.crc32(bytes(4))) + b"\xff\xfesegment end\xfe\xff\xff"
 
 #: With this flag a write returns when the disk has it: one call where write and fdatasync are two, and a
-#: thread that comes back once. 0 where the system does not know it.
-_SYNCED_WRITES = getattr(os, "O_DSYNC", 0)
+#: thread that comes back once. 0 where the flag does not exist, or promises less than ``sync_data`` does.
+_SYNCED_WRITES = os.O_DSYNC if sys.platform == "linux" else 0
 _OPEN = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | _SYNCED_WRITES
 
 _FRAME = struct.Struct("<II")
@@ -112,7 +113,7 @@ def sync_segment(path: Path) -> int:
     try:
         with path.open("rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            os.fdatasync(file.fileno())
+            sync_data(file.fileno())
             return size
     except FileNotFoundError:
         raise
@@ -331,7 +332,7 @@ class SegmentWriter:
         _write_all(fd, data + END_MARKER if close else data)
         failpoint("segment.written")
         if not _SYNCED_WRITES:
-            os.fdatasync(fd)
+            sync_data(fd)
         failpoint("segment.synced")
         self._size += len(data)
         if close:
@@ -384,7 +385,7 @@ class SegmentWriter:
         try:
             os.ftruncate(fd, end)
             _write_all(fd, END_MARKER)
-            os.fdatasync(fd)
+            sync_data(fd)
         except OSError:
             with suppress(OSError):
                 os.ftruncate(fd, end)
