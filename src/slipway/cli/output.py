@@ -118,8 +118,8 @@ def progress(title: str) -> Generator[Progress]:
 
     class Shown(Progress):
         def __call__(self, share: float, message: str) -> None:
-            bar.update(task, completed=share, description=message)
+            bar.update(task, total=1.0, completed=share, description=message)
 
     with bar:
-        task = bar.add_task(title, total=1.0)
+        task = bar.add_task(title, total=None)  # it pulses until the first report
         yield Shown()
