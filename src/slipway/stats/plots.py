@@ -88,7 +88,7 @@ def sequence_plot(
     """
     xs, lows = _series(labels, low, "sequence_plot")
     _, highs = _series(labels, high, "sequence_plot")
-    rules = {0.0: "0"} | ({} if not margin else {margin: f"+{margin:g}", -margin: f"-{margin:g}"})
+    rules = {0.0: ""} | ({} if not margin else {margin: f"+{margin:g}", -margin: f"-{margin:g}"})
     frame = Frame(xs, np.concatenate([lows, highs, list(rules)]))
     body = [frame.axes("labels", "mean difference", _three_digits), frame.band(xs, lows, highs)]
     body += [frame.rule(y, name) for y, name in rules.items()]
