@@ -170,12 +170,26 @@ def _quiet_series(results: Results, column: str) -> list[Series]:
     return found
 
 
+def _quiet_subtitle(results: Results) -> str:
+    """What "none" means: of how many windows or rows."""
+    key = {"method": "drift", "column": "normal", "window": 100}
+    found = {
+        (row["tool"], row["reference_rows"]): row.get("windows", row.get("rows"))
+        for row in pick(results["quiet"], **key)
+    }
+    return (
+        "False alarms per 1,000 windows, by rows per window. None: in "
+        f"{number(found['evidently', 5_000])} windows (hollow: {number(found['nannyml', 50_000])}), "
+        f"or in Slipway's {number(found['slipway', 5_000])} rows per kind."
+    )
+
+
 def quiet(results: Results) -> str:
     """False alarms against the window, one panel per kind of column; reference of 5,000 rows."""
     windows = sorted({row["window"] for row in results["quiet"]})
     ours = pick(results["quiet"], tool="slipway", column="normal", reference_rows=5_000)
     promise = sorted((row["window"], row["promised_per_1000"]) for row in ours)
-    parts = [_text(20, 50, "False alarms per 1,000 windows, by rows per window (logarithmic)", "faint")]
+    parts = [_text(20, 50, _quiet_subtitle(results), "faint")]
     legend = [*_quiet_series(results, "normal"), Series("what Slipway promises at most", "promise", [])]
     parts += _legend(78, (20, 320), legend)
     for index, (column, spec) in enumerate(COLUMNS.items()):
