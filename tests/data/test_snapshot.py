@@ -1,9 +1,12 @@
 """Snapshots: named by their rows alone, whole or absent whatever kills the writer, verified when read."""
 
+import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
 
 import polars as pl
 import pyarrow as pa
@@ -13,16 +16,13 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from slipway.base.config import Data
-from slipway.base.errors import IntegrityError, NotFoundError, StoreError
+from slipway.base.errors import ConflictError, IntegrityError, NotFoundError, SourceError, StoreError
+from slipway.base.files import file_digest
 from slipway.base.layout import Layout
-from slipway.data.snapshot import (
-    BLOCK_ROWS,
-    load_manifest,
-    load_snapshot,
-    table_digest,
-    take_snapshot,
-)
+from slipway.data.manifests import find_snapshot, load_manifest, stored_bytes
+from slipway.data.snapshot import BLOCK_ROWS, load_snapshot, table_digest, take_snapshot, take_stream
 from slipway.data.source import read_table
+from slipway.data.stored import iter_snapshot, snapshot_column
 
 SMALL = pl.DataFrame(
     {"n": [1, None, 3], "f": [0.5, 1.5, None], "b": [True, None, False], "s": ["é", "", None]}
@@ -97,35 +97,169 @@ def test_order_names_types_and_nulls_count():
     assert len(set(digests)) == len(digests)
 
 
-def test_appended_rows_leave_whole_blocks_alone(tmp_path):
+def files(layout):
+    """Names in the folder of blocks, with the time of their last change."""
+    return {path.name: path.stat().st_mtime_ns for path in (layout.snapshots / "blocks").iterdir()}
+
+
+def entries(layout):
+    return sorted(path.name for path in layout.snapshots.iterdir())
+
+
+def test_appended_data_shares_its_blocks(tmp_path):
     layout = Layout(tmp_path)
-    long = pl.DataFrame({"a": pl.int_range(BLOCK_ROWS * 2 + 5, eager=True)})
-    first = take_snapshot(layout, long.head(BLOCK_ROWS + 9), "x")
+    long = pl.DataFrame({"a": pl.int_range(BLOCK_ROWS * 3 + 5, eager=True)})
+    first = take_snapshot(layout, long.head(BLOCK_ROWS * 2 + 9), "x")
+    before = files(layout)
     second = take_snapshot(layout, long, "x")
     old, new = load_manifest(layout, first.digest), load_manifest(layout, second.digest)
-    assert old.blocks[0] == new.blocks[0]
-    assert old.blocks[1] != new.blocks[1]
-    assert len(new.blocks) == 3
+    assert old.blocks[:2] == new.blocks[:2]
+    assert old.blocks[2] != new.blocks[2]
+    after = files(layout)
+    assert len(before) == 3
+    assert len(after) == 5
+    assert before.items() <= after.items()
+    assert load_snapshot(layout, first.digest).equals(long.head(BLOCK_ROWS * 2 + 9))
+    assert load_snapshot(layout, second.digest).equals(long)
+
+
+def test_equal_blocks_of_one_table_are_stored_once(tmp_path):
+    layout = Layout(tmp_path)
+    table = pl.DataFrame({"a": [7] * (BLOCK_ROWS * 4)})
+    made = take_snapshot(layout, table, "x")
+    assert len(files(layout)) == 1
+    assert load_snapshot(layout, made.digest).equals(table)
+
+
+def test_the_same_cells_under_other_columns_are_another_block(tmp_path):
+    layout = Layout(tmp_path)
+    for frame in (pl.DataFrame({"a": [0, 0]}), pl.DataFrame({"b": [0, 0]}), pl.DataFrame({"a": [0.0, 0.0]})):
+        made = take_snapshot(layout, frame, "x")
+        assert load_snapshot(layout, made.digest).equals(frame)
+    assert len(files(layout)) == 3
 
 
 def test_taking_and_loading(tmp_path):
     layout = Layout(tmp_path)
-    made = take_snapshot(layout, SMALL, "loans.csv")
+    source = tmp_path / "loans.csv"
+    source.write_text("n\n1\n")
+    made = take_snapshot(layout, SMALL, "loans.csv", taken_us=7, file=source)
     assert made.rows == 3
     assert made.path == layout.snapshots / made.digest
     assert load_snapshot(layout, made.digest).equals(SMALL)
     manifest = load_manifest(layout, made.digest)
     assert manifest.columns == (("n", "int"), ("f", "float"), ("b", "bool"), ("s", "text"))
-    assert (manifest.source, manifest.rows, manifest.format) == ("loans.csv", 3, 1)
+    assert (manifest.source, manifest.rows, manifest.format) == ("loans.csv", 3, 2)
+    assert (manifest.taken_us, manifest.source_bytes) == (7, 4)
+    assert manifest.source_modified_us == source.stat().st_mtime_ns // 1000
+
+
+def test_no_rows_have_a_snapshot_too(tmp_path):
+    layout = Layout(tmp_path)
+    made = take_snapshot(layout, SMALL.head(0), "x")
+    assert made.digest == table_digest(SMALL.head(0))
+    assert load_snapshot(layout, made.digest).equals(SMALL.head(0))
+    assert list(iter_snapshot(layout, made.digest)) == []
+    assert snapshot_column(layout, made.digest, "s").dtype == pl.String
 
 
 def test_taking_twice_writes_once(tmp_path):
     layout = Layout(tmp_path)
     made = take_snapshot(layout, SMALL, "first")
-    before = (made.path / "data.parquet").stat().st_mtime_ns
+    before = files(layout)
     assert take_snapshot(layout, SMALL, "second") == made
-    assert (made.path / "data.parquet").stat().st_mtime_ns == before
+    assert files(layout) == before
     assert load_manifest(layout, made.digest).source == "first"
+
+
+def write_format_1(layout, table):
+    """A snapshot as releases before format 2 wrote it."""
+    digest = table_digest(table)
+    folder = layout.snapshots / digest
+    folder.mkdir(parents=True)
+    table.write_parquet(folder / "data.parquet", compression="zstd", row_group_size=BLOCK_ROWS)
+    manifest = {
+        "digest": digest,
+        "rows": table.height,
+        "columns": [["n", "int"], ["f", "float"], ["b", "bool"], ["s", "text"]],
+        "source": "old.csv",
+        "file_sha256": file_digest(folder / "data.parquet"),
+        "block_rows": BLOCK_ROWS,
+        "blocks": ["0" * 64],
+        "format": 1,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return digest
+
+
+def test_snapshots_of_format_1_are_read_and_kept(tmp_path):
+    layout = Layout(tmp_path)
+    digest = write_format_1(layout, SMALL)
+    assert load_snapshot(layout, digest).equals(SMALL)
+    assert pl.concat(iter_snapshot(layout, digest)).equals(SMALL)
+    assert snapshot_column(layout, digest, "s").equals(SMALL["s"])
+    assert take_snapshot(layout, SMALL, "new.csv").digest == digest
+    assert load_manifest(layout, digest).source == "old.csv"
+    assert files(layout) == {}
+    (layout.snapshots / digest / "data.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(IntegrityError):
+        load_snapshot(layout, digest)
+    take_snapshot(layout, SMALL, "new.csv")
+    assert load_manifest(layout, digest).format == 2
+    assert load_snapshot(layout, digest).equals(SMALL)
+
+
+@given(tables, st.lists(st.integers(0, 12), max_size=3))
+def test_parts_give_the_snapshot_of_the_whole(tmp_path_factory, columns, cuts):
+    layout = Layout(tmp_path_factory.mktemp("parts"))
+    whole = pl.DataFrame(columns, schema=SCHEMA)
+    edges = [0, *sorted(cuts), whole.height]
+    parts = [whole.slice(start, max(stop - start, 0)) for start, stop in pairwise(edges)]
+    made = take_stream(layout, iter(parts), "x")
+    assert (made.digest, made.rows) == (table_digest(pl.concat(parts)), sum(part.height for part in parts))
+    assert load_snapshot(layout, made.digest).equals(pl.concat(parts))
+
+
+def test_a_part_may_be_wholly_missing_but_of_no_other_type(tmp_path):
+    layout = Layout(tmp_path)
+    parts = [pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [None, None]})]
+    made = take_stream(layout, parts, "x")
+    assert load_snapshot(layout, made.digest)["a"].to_list() == [1, 2, None, None]
+    before = entries(layout), files(layout)
+    for odd in ({"a": ["x"]}, {"b": [1]}, {"a": [1], "b": [1]}):
+        with pytest.raises(SourceError, match="types of the first"):
+            take_stream(layout, [pl.DataFrame({"a": [1] * BLOCK_ROWS}), pl.DataFrame(odd)], "x")
+    with pytest.raises(SourceError, match="no part"):
+        take_stream(layout, [], "x")
+    assert (entries(layout), files(layout)) == before
+
+
+def test_a_source_that_breaks_off_leaves_nothing(tmp_path):
+    def broken():
+        yield pl.DataFrame({"a": pl.int_range(BLOCK_ROWS * 8, eager=True)})
+        raise SourceError(expected="more rows", got="a closed connection")
+
+    layout = Layout(tmp_path)
+    with pytest.raises(SourceError, match="closed connection"):
+        take_stream(layout, broken(), "x")
+    assert entries(layout) == [".lock", "blocks"]
+    assert files(layout) == {}
+
+
+def test_a_stream_is_never_held_whole(tmp_path):
+    """256 MB of rows pass through; the process may grow by less than half of that."""
+    code = (
+        "import resource, sys, numpy as np, polars as pl; from pathlib import Path;"
+        "from slipway.base.layout import Layout; from slipway.data.snapshot import take_stream\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "def part(i): return pl.DataFrame({c: np.random.default_rng(i).random(65536) for c in 'abcd'})\n"
+        "layout = Layout(Path(sys.argv[1])); take_stream(layout, (part(i) for i in range(12)), 'warm')\n"
+        "before = peak(); take_stream(layout, (part(i) for i in range(128)), 'x'); print(peak() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 128 * 1024
 
 
 def test_writers_at_the_same_time(tmp_path):
@@ -138,41 +272,114 @@ def test_writers_at_the_same_time(tmp_path):
     assert all(load_snapshot(layout, snapshot.digest).height == 3 for snapshot in made)
 
 
-@pytest.mark.parametrize("place", ["snapshot.data", "snapshot.manifest", "snapshot.renamed"])
+PLACES = ["snapshot.block", "snapshot.block:2", "snapshot.blocks", "snapshot.manifest", "snapshot.renamed"]
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_killed_at_any_step_and_started_again(tmp_path, place):
     code = (
         "import sys, polars as pl; from pathlib import Path;"
         "from slipway.base.layout import Layout; from slipway.data.snapshot import take_snapshot;"
-        "print(take_snapshot(Layout(Path(sys.argv[1])), pl.DataFrame({'a': [1, 2]}), 'x').digest)"
+        "frame = pl.DataFrame({'a': pl.int_range(int(sys.argv[2]), eager=True)});"
+        "print(take_snapshot(Layout(Path(sys.argv[1])), frame, 'x').digest)"
     )
     layout = Layout(tmp_path)
+    whole = pl.DataFrame({"a": pl.int_range(BLOCK_ROWS * 2 + 5, eager=True)})
+    first = take_snapshot(layout, whole.head(BLOCK_ROWS), "x")
     command = [sys.executable, "-c", code, str(tmp_path)]
-    killed = subprocess.run(command, env={**os.environ, "SLIPWAY_FAILPOINT": place}, check=False)
+    killed = subprocess.run(
+        [*command, str(whole.height)], env={**os.environ, "SLIPWAY_FAILPOINT": place}, check=False
+    )
     assert killed.returncode == -9
-    for folder in layout.snapshots.iterdir():
-        if folder.is_dir() and not folder.name.startswith("."):
-            load_snapshot(layout, folder.name)
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    digest = done.stdout.strip()
-    assert load_snapshot(layout, digest)["a"].to_list() == [1, 2]
-    assert sorted(path.name for path in layout.snapshots.iterdir()) == sorted([".lock", digest])
+    there = [path.parent.name for path in layout.snapshots.glob("*/manifest.json")]
+    assert set(there) == {first.digest, *([table_digest(whole)] if place == "snapshot.renamed" else [])}
+    for digest in there:
+        load_snapshot(layout, digest)
+    # another table is taken next: what the killed one brought is gone, unless its snapshot came about
+    other = take_snapshot(layout, pl.DataFrame({"b": [1]}), "x")
+    assert entries(layout) == sorted([".lock", "blocks", other.digest, *there])
+    assert len(files(layout)) == 2 + 2 * (place == "snapshot.renamed")
+    done = subprocess.run([*command, str(whole.height)], capture_output=True, text=True, check=True)
+    assert load_snapshot(layout, done.stdout.strip()).equals(whole)
+    assert len(files(layout)) == 4
+
+
+def test_leftovers_stay_while_a_damaged_manifest_may_need_them(tmp_path):
+    layout = Layout(tmp_path)
+    made = take_snapshot(layout, SMALL, "x")
+    (made.path / "manifest.json").write_text("{")
+    (layout.snapshots / ".partial").mkdir()
+    take_snapshot(layout, SMALL.reverse(), "x")
+    assert len(files(layout)) == 2
 
 
 def test_damage_is_found_and_mended_by_taking_again(tmp_path):
     layout = Layout(tmp_path)
     made = take_snapshot(layout, SMALL, "x")
-    for damage in (SMALL.with_columns(n=pl.lit(9)), SMALL.reverse()):
-        damage.write_parquet(made.path / "data.parquet")
+    (block,) = (layout.snapshots / "blocks").iterdir()
+    whole = block.read_bytes()
+    for damage in (SMALL.with_columns(n=pl.lit(9)), SMALL.reverse(), SMALL.head(2), SMALL.rename({"n": "m"})):
+        damage.write_parquet(block)
         with pytest.raises(IntegrityError, match="changed or broken"):
             load_snapshot(layout, made.digest)
-    (made.path / "data.parquet").write_bytes(b"PAR1 no more")
+    for content in (b"PAR1 no more", whole[:-9], b""):
+        block.write_bytes(content)
+        with pytest.raises(IntegrityError):
+            load_snapshot(layout, made.digest)
+        with pytest.raises(IntegrityError):
+            snapshot_column(layout, made.digest, "n")
+    assert take_snapshot(layout, SMALL, "x") == made
+    assert load_snapshot(layout, made.digest).equals(SMALL)
+    block.unlink()
     with pytest.raises(IntegrityError):
         load_snapshot(layout, made.digest)
     assert take_snapshot(layout, SMALL, "x") == made
     assert load_snapshot(layout, made.digest).equals(SMALL)
-    (made.path / "manifest.json").write_text("{}")
-    with pytest.raises(IntegrityError):
-        load_manifest(layout, made.digest)
+
+
+@given(st.data())
+def test_no_flipped_bit_goes_unseen(tmp_path_factory, data):
+    layout = Layout(tmp_path_factory.mktemp("bits"))
+    made = take_snapshot(layout, SMALL, "x")
+    path = data.draw(st.sampled_from(sorted(layout.snapshots.glob("*/*"))))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    with suppress(IntegrityError):
+        assert load_snapshot(layout, made.digest).equals(SMALL)
+
+
+def test_a_damaged_manifest(tmp_path):
+    layout = Layout(tmp_path)
+    made = take_snapshot(layout, SMALL, "x")
+    manifest = made.path / "manifest.json"
+    document = json.loads(manifest.read_text())
+    for damage in (
+        "{}",
+        "{",
+        json.dumps({**document, "rows": 70_000}),
+        json.dumps({**document, "digest": ""}),
+    ):
+        manifest.write_text(damage)
+        with pytest.raises(IntegrityError):
+            load_manifest(layout, made.digest)
+    for damage in ({"rows": 2}, {"blocks": ["0" * 64]}, {"columns": document["columns"][::-1]}):
+        manifest.write_text(json.dumps({**document, **damage}))
+        with pytest.raises(IntegrityError):
+            load_snapshot(layout, made.digest)
+    assert take_snapshot(layout, SMALL, "x") == made
+    assert load_snapshot(layout, made.digest).equals(SMALL)
+
+
+def test_a_snapshot_is_found_by_the_beginning_of_its_name(tmp_path):
+    layout = Layout(tmp_path)
+    made = [take_snapshot(layout, pl.DataFrame({"a": [i]}), "x").digest for i in range(17)]
+    assert [find_snapshot(layout, digest) for digest in made] == made
+    with pytest.raises(ConflictError, match="more of its letters"):
+        find_snapshot(layout, "")
+    with pytest.raises(NotFoundError, match="slipway data list"):
+        find_snapshot(layout, "xyz")
+    assert set(stored_bytes(layout, load_manifest(layout, made[0]))) < set(files(layout))
 
 
 def test_no_such_snapshot(tmp_path):
@@ -205,4 +412,5 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "store", done.stderr
-    assert [path.name for path in Layout(tmp_path).snapshots.iterdir()] == [".lock"]
+    assert [path.name for path in Layout(tmp_path).snapshots.glob("*/*")] == []
+    assert entries(Layout(tmp_path)) == [".lock", "blocks"]

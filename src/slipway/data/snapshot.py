@@ -1,36 +1,56 @@
-"""Immutable versions of a table, named by what the table says and not by how its file spells it.
+"""Immutable versions of a table, named by what the table says (``data.digests``), not by how it is spelled.
 
-Digest (format 1): SHA-256 over the schema, the number of rows and the digests of blocks of 65,536 rows. A
-block's digest covers, column after column, which cells are missing and the cells: numbers as 8 bytes little
-endian with missing ones zero, booleans as one byte, text as the byte lengths followed by the UTF-8 bytes.
-The same rows in the same order and types so have one digest, whatever the file format, compression or chunks;
-appended rows leave the digests of whole blocks as they were.
+::
+
+    snapshots/<digest>/manifest.json    schema, digests of the blocks in order, where they came from, when
+    snapshots/blocks/<SHA-256>.parquet  65,536 rows, stored once for all the snapshots that have them
+
+A snapshot exists when its manifest does, and that comes last: a crash leaves whole snapshots only. What a
+dead writer left behind is removed by the next one. Snapshots of format 1, which hold all rows in a
+``data.parquet`` of their own, are read as before.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import msgspec
-import numpy as np
 import polars as pl
 
-from slipway.base.errors import IntegrityError, NotFoundError, StoreError
+from slipway.base.errors import IntegrityError, NotFoundError, SourceError, StoreError
 from slipway.base.failpoint import failpoint
 from slipway.base.files import file_digest, sync_directory
 from slipway.base.layout import Layout
-from slipway.data.tables import TYPE_NAMES, canonical
+from slipway.data.blocks import BlockWriter, block_key, is_intact
+from slipway.data.digests import BLOCK_ROWS, Schema, combined_digest, schema_of, table_digest
+from slipway.data.manifests import BLOCKS, DATA, MANIFEST, Manifest, block_paths, load_manifest
+from slipway.data.stored import iter_snapshot, load_snapshot
+from slipway.data.tables import canonical
 
-BLOCK_ROWS = 65_536
-_PARTIAL = ".partial-"
+__all__ = [
+    "BLOCK_ROWS",
+    "Manifest",
+    "Snapshot",
+    "iter_snapshot",
+    "load_manifest",
+    "load_snapshot",
+    "table_digest",
+    "take_snapshot",
+    "take_stream",
+]
+
+_PARTIAL = ".partial"
+#: Blocks hashed, compressed and written at the same time; with one more waiting they bound the memory.
+_WORKERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -42,217 +62,248 @@ class Snapshot:
     path: Path
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """``manifest.json`` beside the data."""
-
-    digest: str
-    rows: int
-    #: Name and type (int, float, bool, text) of each column, in order.
-    columns: tuple[tuple[str, str], ...]
-    #: Where the rows came from, as the first one to take this snapshot said.
-    source: str
-    #: SHA-256 of ``data.parquet``.
-    file_sha256: str
-    block_rows: int
-    blocks: tuple[str, ...]
-    format: int = 1
-
-
-def table_digest(df: pl.DataFrame) -> str:
-    """The logical digest of a table, in hexadecimal.
-
-    Raises:
-        SourceError: a column of lists or structs.
-    """
-    return _digests(canonical(df))[0]
-
-
-def take_snapshot(layout: Layout, df: pl.DataFrame, source: str) -> Snapshot:
-    """Store a table under its digest, once.
-
-    A crash at any point leaves either the whole snapshot or none; leftovers are removed by the next call.
-    Processes may call this at the same time.
-
-    Args:
-        layout: of the project.
-        df: the table; it is brought to canonical form first.
-        source: where the rows came from, for the manifest.
+def take_snapshot(
+    layout: Layout,
+    df: pl.DataFrame,
+    source: str,
+    *,
+    taken_us: int | None = None,
+    file: Path | None = None,
+) -> Snapshot:
+    """Store a table under its digest, once. See ``take_stream``.
 
     Raises:
         SourceError: a column of lists or structs.
         StoreError: the folder cannot be written; nothing of the snapshot is left.
     """
-    table = canonical(df)
-    digest, blocks = _digests(table)
-    final = layout.snapshots / digest
+    return take_stream(layout, [df], source, taken_us=taken_us, file=file)
+
+
+def take_stream(
+    layout: Layout,
+    batches: Iterable[pl.DataFrame],
+    source: str,
+    *,
+    taken_us: int | None = None,
+    file: Path | None = None,
+) -> Snapshot:
+    """Store a table that comes in parts, of which never more than a few blocks are held at a time.
+
+    A crash at any point leaves either the whole snapshot or none; leftovers are removed by the next call.
+    Processes may call this at the same time; they write one after another.
+
+    Args:
+        layout: of the project.
+        batches: parts of the table in order, at least one; they are brought to canonical form. The first
+            decides names and types; a part may be wholly missing where another has values.
+        source: where the rows came from, for the manifest.
+        taken_us: now, in microseconds since 1970 UTC, for the manifest.
+        file: the source, where it is a file: its size and last change go into the manifest.
+
+    Raises:
+        SourceError: a column of lists or structs, no part at all, or parts of different columns.
+        StoreError: the folder cannot be written; nothing of the snapshot is left.
+    """
+    folder = layout.snapshots
     try:
-        layout.snapshots.mkdir(parents=True, exist_ok=True)
-        with _writer_lock(layout.snapshots):
-            _remove_leftovers(layout.snapshots)
-            if not _intact(layout, digest):
-                shutil.rmtree(final, ignore_errors=True)
-                _write(table, digest, blocks, source, final)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        # Polars wraps what the operating system says while it writes the Parquet file.
+        (folder / BLOCKS).mkdir(parents=True, exist_ok=True)
+        with _writer_lock(folder):
+            _remove_leftovers(layout)
+            with _partial_folder(folder) as partial, _discarding(layout, partial) as writer:
+                schema, rows, blocks, files = _put_all(writer, _aligned(batches))
+                digest = combined_digest(schema, rows, blocks)
+                failpoint("snapshot.blocks")
+                origin = _origin(source, taken_us, file)
+                manifest = Manifest(
+                    digest=digest,
+                    rows=rows,
+                    columns=schema,
+                    block_rows=BLOCK_ROWS,
+                    blocks=tuple(blocks),
+                    files=tuple(files),
+                    **origin,
+                )
+                _place(layout, manifest, writer, partial)
+    except OSError as error:
         raise StoreError(
             expected="room and permission to store a snapshot",
-            got=getattr(error, "strerror", None) or "a file that cannot be written whole",
-            where=str(layout.snapshots),
+            got=error.strerror or type(error).__name__,
+            where=str(folder),
             next_step="free disk space or mend the permissions, then run the command again",
         ) from None
-    return Snapshot(digest, table.height, final)
+    return Snapshot(digest, rows, folder / digest)
 
 
-def load_snapshot(layout: Layout, digest: str) -> pl.DataFrame:
-    """The table behind a digest, verified.
-
-    Raises:
-        NotFoundError: there is no such snapshot.
-        IntegrityError: the stored rows are not those that the digest names.
-    """
-    path = layout.snapshots / digest / "data.parquet"
-    try:
-        with path.open("rb") as file:
-            table = pl.read_parquet(file)
-    except FileNotFoundError:
-        raise NotFoundError(
-            expected="a stored snapshot",
-            got="none of that digest",
-            where=str(layout.snapshots),
-            next_step="train again from the source",
-        ) from None
-    except (pl.exceptions.PolarsError, OSError):
-        raise _changed(path) from None
-    plain = all(series.dtype.base_type() in TYPE_NAMES for series in table.get_columns())
-    if not plain or _digests(table)[0] != digest:
-        raise _changed(path)
-    return table
+def _aligned(batches: Iterable[pl.DataFrame]) -> Generator[pl.DataFrame]:
+    """The parts in canonical form, all in the types of the first."""
+    first: pl.Schema | None = None
+    for batch in batches:
+        table = canonical(batch)
+        if first is None:
+            first = table.schema
+        if table.schema != first:
+            empty = [name for name, kind in first.items() if _all_missing(table, name, kind)]
+            table = table.with_columns(pl.lit(None, first[name]).alias(name) for name in empty)
+        if table.schema != first:
+            raise SourceError(
+                expected="parts of a table with the columns and types of the first",
+                got="a part with others",
+                next_step="give the columns their types before they are handed over",
+            )
+        yield table
+    if first is None:
+        raise SourceError(expected="a table", got="no part of one", next_step="check the source")
 
 
-def load_manifest(layout: Layout, digest: str) -> Manifest:
-    """What is known of a snapshot without reading its rows.
-
-    Raises:
-        NotFoundError: there is no such snapshot.
-        IntegrityError: the manifest does not read.
-    """
-    path = layout.snapshots / digest / "manifest.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except FileNotFoundError:
-        raise NotFoundError(
-            expected="a stored snapshot", got="none of that digest", where=str(layout.snapshots)
-        ) from None
-    except msgspec.DecodeError:
-        raise _changed(path) from None
+def _all_missing(table: pl.DataFrame, name: str, kind: pl.DataType) -> bool:
+    return name in table.columns and table[name].dtype != kind and table[name].null_count() == table.height
 
 
-def _intact(layout: Layout, digest: str) -> bool:
-    """Whether the snapshot is there with the bytes that were written; a damaged one is written anew."""
-    try:
-        manifest = load_manifest(layout, digest)
-        return file_digest(layout.snapshots / digest / "data.parquet") == manifest.file_sha256
-    except (NotFoundError, IntegrityError, FileNotFoundError):
-        return False
+def _in_blocks(batches: Iterable[pl.DataFrame]) -> Generator[pl.DataFrame]:
+    """The same rows, ``BLOCK_ROWS`` at a time; one empty block where there are no rows."""
+    rest = pl.DataFrame()
+    for batch in batches:
+        table = pl.concat([rest, batch], rechunk=False) if rest.height else batch
+        whole = table.height - table.height % BLOCK_ROWS
+        for start in range(0, whole, BLOCK_ROWS):
+            yield table.slice(start, BLOCK_ROWS)
+        # what is left over must not keep all of the batch alive, nor grow into thousands of chunks
+        rest = table.slice(whole).rechunk()
+    yield rest
 
 
-def _changed(path: Path) -> IntegrityError:
-    return IntegrityError(
-        expected="the rows that the snapshot's name is the digest of",
-        got="a changed or broken file",
-        where=str(path),
-        next_step="restore the file from a backup, or train again from the source",
+def _put_all(
+    writer: BlockWriter, batches: Iterator[pl.DataFrame]
+) -> tuple[Schema, int, list[str], list[str]]:
+    """Store every block; returns schema, number of rows, and the digests of the blocks and of their files."""
+    schema: Schema = ()
+    rows = 0
+    made: list[tuple[str, str]] = []
+    waiting: deque[Future[tuple[str, str]]] = deque()
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for block in _in_blocks(batches):
+            schema = schema_of(block)
+            if not block.height:
+                continue
+            rows += block.height
+            waiting.append(pool.submit(writer.put, block))
+            if len(waiting) > _WORKERS:
+                made.append(waiting.popleft().result())
+        made += [future.result() for future in waiting]
+    return schema, rows, [digest for digest, _ in made], [file for _, file in made]
+
+
+class _Origin(TypedDict):
+    source: str
+    taken_us: int | None
+    source_bytes: int | None
+    source_modified_us: int | None
+
+
+def _origin(source: str, taken_us: int | None, file: Path | None) -> _Origin:
+    facts = file.stat() if file is not None and file.is_file() else None
+    return _Origin(
+        source=source,
+        taken_us=taken_us,
+        source_bytes=facts.st_size if facts else None,
+        source_modified_us=facts.st_mtime_ns // 1000 if facts else None,
     )
 
 
-def _write(table: pl.DataFrame, digest: str, blocks: list[str], source: str, final: Path) -> None:
-    partial = final.with_name(f"{_PARTIAL}{digest}")
+def _place(layout: Layout, manifest: Manifest, writer: BlockWriter, partial: Path) -> None:
+    """Make the snapshot exist; its blocks do."""
+    if _intact(layout, manifest.digest):
+        # blocks that mended it stay; those of another release's compression, or for format 1, are not needed
+        writer.keep(block_paths(layout, load_manifest(layout, manifest.digest)))
+        writer.discard()
+        return
+    final = layout.snapshots / manifest.digest
+    shutil.rmtree(final, ignore_errors=True)
+    folder = partial / "snapshot"
+    folder.mkdir()
+    with (folder / MANIFEST).open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(folder)
+    sync_directory(layout.snapshots / BLOCKS)
+    failpoint("snapshot.manifest")
+    folder.rename(final)
+    writer.keep(block_paths(layout, manifest))
+    failpoint("snapshot.renamed")
+    sync_directory(layout.snapshots)
+
+
+def _intact(layout: Layout, digest: str) -> bool:
+    """Whether the snapshot is there, with the bytes that were written."""
     try:
-        partial.mkdir()
-        data = partial / "data.parquet"
-        with data.open("wb") as file:
-            table.write_parquet(file, compression="zstd", row_group_size=BLOCK_ROWS)
-            file.flush()
-            os.fsync(file.fileno())
-        failpoint("snapshot.data")
-        manifest = Manifest(
-            digest=digest,
-            rows=table.height,
-            columns=_schema(table),
-            source=source,
-            file_sha256=file_digest(data),
-            block_rows=BLOCK_ROWS,
-            blocks=tuple(blocks),
-        )
-        with (partial / "manifest.json").open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        sync_directory(partial)
-        failpoint("snapshot.manifest")
-        partial.rename(final)
-        failpoint("snapshot.renamed")
-        sync_directory(final.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        manifest = load_manifest(layout, digest)
+        if manifest.format == 1:
+            return file_digest(layout.snapshots / digest / DATA) == manifest.file_sha256
+    except (NotFoundError, IntegrityError, FileNotFoundError):
+        return False
+    named = combined_digest(manifest.columns, manifest.rows, manifest.blocks) == digest
+    return named and all(map(is_intact, set(block_paths(layout, manifest))))
 
 
 @contextmanager
 def _writer_lock(folder: Path) -> Generator[None]:
-    """One writer at a time, so that any partial folder found is a dead writer's."""
+    """One writer at a time, so that a partial folder that is found is a dead writer's."""
     with (folder / ".lock").open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _remove_leftovers(folder: Path) -> None:
-    for partial in folder.glob(f"{_PARTIAL}*"):
+@contextmanager
+def _partial_folder(folder: Path) -> Generator[Path]:
+    """A folder that is there for as long as something may be unfinished."""
+    partial = folder / _PARTIAL
+    partial.mkdir()
+    sync_directory(folder)
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _discarding(layout: Layout, partial: Path) -> Generator[BlockWriter]:
+    """A writer whose new blocks go when the snapshot does not come about."""
+    known = {
+        block_key(manifest.columns, block): file
+        for manifest in _manifests(layout)
+        if manifest is not None
+        for block, file in zip(manifest.blocks, manifest.files, strict=False)
+    }
+    writer = BlockWriter(layout.snapshots / BLOCKS, partial, known)
+    try:
+        yield writer
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def _manifests(layout: Layout) -> Generator[Manifest | None]:
+    """Those of all snapshots; None for a damaged one."""
+    for found in layout.snapshots.glob(f"*/{MANIFEST}"):
+        try:
+            yield load_manifest(layout, found.parent.name)
+        except IntegrityError:
+            yield None
+
+
+def _remove_leftovers(layout: Layout) -> None:
+    """Remove what a dead writer left: its partial folder, and blocks that no snapshot has."""
+    leftovers = list(layout.snapshots.glob(f"{_PARTIAL}*"))
+    if not leftovers:
+        return
+    needed: set[Path] = set()
+    for manifest in _manifests(layout):
+        # which blocks a damaged manifest names is not known: all are kept
+        kept = (layout.snapshots / BLOCKS).iterdir() if manifest is None else block_paths(layout, manifest)
+        needed.update(kept)
+    for path in (layout.snapshots / BLOCKS).iterdir():
+        if path not in needed:
+            path.unlink()
+    for partial in leftovers:
         shutil.rmtree(partial)
-
-
-def _schema(table: pl.DataFrame) -> tuple[tuple[str, str], ...]:
-    return tuple((series.name, TYPE_NAMES[series.dtype.base_type()]) for series in table.get_columns())
-
-
-def _digests(table: pl.DataFrame) -> tuple[str, list[str]]:
-    """The digest of a canonical table, and those of its blocks."""
-    blocks = [_block_digest(table.slice(start, BLOCK_ROWS)) for start in range(0, table.height, BLOCK_ROWS)]
-    head = {"format": 1, "columns": _schema(table), "rows": table.height, "block_rows": BLOCK_ROWS}
-    digest = hashlib.sha256(msgspec.json.encode(head, order="deterministic"))
-    for block in blocks:
-        digest.update(bytes.fromhex(block))
-    return digest.hexdigest(), blocks
-
-
-def _block_digest(block: pl.DataFrame) -> str:
-    digest = hashlib.sha256()
-    for series in block.get_columns():
-        digest.update(np.packbits(series.is_null().to_numpy()).tobytes())
-        for part in _CELLS[TYPE_NAMES[series.dtype.base_type()]](series):
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _numbers(series: pl.Series) -> list[bytes]:
-    dtype = "<i8" if series.dtype == pl.Int64 else "<f8"
-    return [np.ascontiguousarray(series.fill_null(0).to_numpy(), dtype=dtype).tobytes()]
-
-
-def _booleans(series: pl.Series) -> list[bytes]:
-    return [series.fill_null(value=False).to_numpy().astype(np.uint8).tobytes()]
-
-
-def _texts(series: pl.Series) -> list[bytes]:
-    filled = series.fill_null("")
-    lengths = np.ascontiguousarray(filled.str.len_bytes().to_numpy(), dtype="<u4").tobytes()
-    joined: Any = filled.str.join("").item() if len(filled) else ""
-    return [lengths, str(joined).encode()]
-
-
-_CELLS: dict[str, Callable[[pl.Series], list[bytes]]] = {
-    "int": _numbers,
-    "float": _numbers,
-    "bool": _booleans,
-    "text": _texts,
-}

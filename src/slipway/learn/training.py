@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -157,7 +158,7 @@ def _run(job: _Job, database: Database, df: pl.DataFrame | None, champion: Bundl
     table = (
         read_table(source_path(job.layout, data), data) if df is None else canonical(df, exclude=data.exclude)
     )
-    lineage = _start(job, database, table)
+    lineage = _start(job, database, table, None if df is not None else source_path(job.layout, data))
     try:
         return _train(job, database, table, lineage, champion)
     except BaseException as error:
@@ -168,10 +169,10 @@ def _run(job: _Job, database: Database, df: pl.DataFrame | None, champion: Bundl
         raise
 
 
-def _start(job: _Job, database: Database, table: pl.DataFrame) -> Lineage:
+def _start(job: _Job, database: Database, table: pl.DataFrame, file: Path | None) -> Lineage:
     """Store the snapshot and record that the run began."""
     source = job.config.data.source
-    snapshot = take_snapshot(job.layout, table, source)
+    snapshot = take_snapshot(job.layout, table, source, taken_us=job.clock.now_us(), file=file)
     manifest = msgspec.to_builtins(load_manifest(job.layout, snapshot.digest))
     versions = packages()
     lineage: Lineage = {
