@@ -69,24 +69,24 @@ def promise(results: Results) -> str:
 
 def price(results: Results) -> str:
     """What silence costs."""
-
-    def ours(change: str, setting: str) -> str:
-        return _delay(results, change, tool="slipway", setting=setting)
-
     sizes = {"mean+0.1": "0.1", "mean+0.2": "0.2", "mean+0.3": "0.3", "mean+0.5": "0.5", "mean+1": "1"}
-    parts = "; ".join(
-        f"{size} sd {_delay(results, change, tool='evidently', window=1_000)}, {ours(change, 'default')}, "
-        f"{ours(change, 'tight')}"
+    tools: tuple[dict[str, Any], ...] = (
+        {"tool": "evidently", "window": 1_000},
+        {"tool": "slipway", "setting": "default"},
+        {"tool": "slipway", "setting": "tight"},
+    )
+    lines = "\n".join(
+        f"  - {size} sd: {' / '.join(_delay(results, change, **tool) for tool in tools)}"
         for change, size in sizes.items()
     )
     key = {"tool": "evidently", "method": "drift", "column": "normal", "window": 1_000}
     peer = _one(pick(results["quiet"], reference_rows=5_000, **key))
     return (
-        "**Silence has a price, paid on small shifts.** A shift of the mean of normal numbers is found by "
-        "Evidently in windows of 1,000, by Slipway's default, and by Slipway with tolerance 0: "
-        f"{parts} (medians; {number(HORIZON)} rows were watched). In windows of that size Evidently alarmed "
-        f"falsely in {peer['alarms']} of {peer['windows']} windows. So with windows that are large enough a "
-        "fixed threshold sees small shifts sooner; Slipway sees large ones sooner, and needs no window."
+        "**Silence has a price, paid on small shifts.** With windows that are large enough a fixed threshold "
+        "sees small shifts sooner; Slipway sees large ones sooner, and needs no window. A shift of the mean "
+        f"of normal numbers, {number(HORIZON)} rows watched, is found in the median by Evidently in windows "
+        f"of 1,000 (false alarms: {peer['alarms']} in {peer['windows']} windows) / by Slipway's default / by "
+        f"Slipway with tolerance 0:\n{lines}"
     )
 
 

@@ -170,17 +170,17 @@ def _quiet_series(results: Results, column: str) -> list[Series]:
     return found
 
 
-def _quiet_subtitle(results: Results) -> str:
-    """What "none" means: of how many windows or rows."""
+def _none_means(results: Results) -> str:
+    """Of how many windows, or rows, "none" is none."""
     key = {"method": "drift", "column": "normal", "window": 100}
-    found = {
-        (row["tool"], row["reference_rows"]): row.get("windows", row.get("rows"))
-        for row in pick(results["quiet"], **key)
-    }
+
+    def read(tool: str, reference_rows: int, what: str) -> str:
+        (row,) = pick(results["quiet"], tool=tool, reference_rows=reference_rows, **key)
+        return number(row[what])
+
     return (
-        "False alarms per 1,000 windows, by rows per window. None: in "
-        f"{number(found['evidently', 5_000])} windows (hollow: {number(found['nannyml', 50_000])}), "
-        f"or in Slipway's {number(found['slipway', 5_000])} rows per kind."
+        f"None: in {read('evidently', 5_000, 'windows')} windows; hollow marks: in "
+        f"{read('nannyml', 50_000, 'windows')}; Slipway: in {read('slipway', 5_000, 'rows')} rows."
     )
 
 
@@ -189,13 +189,16 @@ def quiet(results: Results) -> str:
     windows = sorted({row["window"] for row in results["quiet"]})
     ours = pick(results["quiet"], tool="slipway", column="normal", reference_rows=5_000)
     promise = sorted((row["window"], row["promised_per_1000"]) for row in ours)
-    parts = [_text(20, 50, _quiet_subtitle(results), "faint")]
+    parts = [
+        _text(20, 50, "False alarms per 1,000 windows, by rows per window (logarithmic).", "faint"),
+        _text(20, 67, _none_means(results), "faint"),
+    ]
     legend = [*_quiet_series(results, "normal"), Series("what Slipway promises at most", "promise", [])]
-    parts += _legend(78, (20, 320), legend)
+    parts += _legend(94, (20, 320), legend)
     for index, (column, spec) in enumerate(COLUMNS.items()):
         axes = Axes(
             left=62 + 405 * (index % 2),
-            top=164 + 275 * (index // 2),
+            top=180 + 275 * (index // 2),
             width=360,
             height=206,
             x=(windows[0], windows[-1]),
@@ -206,7 +209,7 @@ def quiet(results: Results) -> str:
         line = " ".join(f"{axes.across(x):.1f},{axes.up(y):.1f}" for x, y in promise)
         parts.append(f'<polyline class="line promise" points="{line}"/>')
         parts += [_series(axes, series) for series in _quiet_series(results, column)]
-    return _svg(680, "Nothing has changed: how often does it alarm all the same?", parts)
+    return _svg(696, "Nothing has changed: how often does it alarm all the same?", parts)
 
 
 def _spacing(results: Results, tool: str, window: int) -> str:

@@ -92,7 +92,7 @@ def quiet_table(results: Results, reference_rows: int) -> str:
         if cells:
             rows.append([title, *cells])
     ours = pick(results["quiet"], tool="slipway", column="table", reference_rows=reference_rows)
-    rows.append(["**Slipway**, one monitor for all columns", *(_rates(ours, windows) or [])])
+    rows.append(["**Slipway**, one monitor for all columns", *(_rates(ours, windows) or ())])
     return markdown(["rule", *(f"{window:,}" for window in windows)], rows)
 
 
