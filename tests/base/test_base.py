@@ -81,6 +81,7 @@ def test_the_smallest_settings_file_is_enough_and_defaults_are_filled() -> None:
         ("[serve]\nport = 'http'\n", ["int", "serve.port"]),
         ("[serve]\nlog_level = 3\n", ["log_level", "serve"]),
         ("[train]\nbudget = 'long'\n", ["duration", "train.budget"]),
+        ("[train]\ngap = '3 moons'\n", ["duration", "train.gap"]),
         ("[rollout]\nalpha = 2.0\n", ["rollout.alpha"]),
         ("[monitor]\nfalse_alarms = 'never'\n", ["1 per 90d", "monitor.false_alarms"]),
         ("[monitor\n", ["TOML"]),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.base.config import Data
-from slipway.base.errors import DataError, TargetError
+from slipway.base.errors import ConfigError, DataError, TargetError
 from slipway.data.contract import Column, Contract
 from slipway.data.inference import infer
 from slipway.data.source import read_table
@@ -161,3 +161,42 @@ def test_car_loan_tests_on_the_newest_quarter(loan_table):
     assert made.kind == "temporal"
     assert made.train.tolist() == list(range(37_500))
     assert made.test.tolist() == list(range(37_500, 50_000))
+
+
+@given(
+    st.lists(st.none() | st.integers(0, 27), min_size=6, max_size=50),
+    st.floats(0.1, 0.9),
+    st.integers(1, 10),
+)
+def test_a_gap_keeps_the_rows_just_before_the_held_out_ones_out(days, share, gap):
+    times = pl.Series([None if day is None else f"2020-01-{day + 1:02d}" for day in days], dtype=pl.String)
+    df = table([i % 2 for i in range(len(days))], t=times)
+    try:
+        made = split(df, contract(t="time"), share, 0, gap * 86_400.0)
+    except (DataError, TargetError):
+        return
+    whole = split(df, contract(t="time"), share, 0)
+    assert made.test.tolist() == whole.test.tolist()
+    first = min(days[i] for i in made.test)
+    assert made.train.tolist() == [i for i in whole.train if days[i] is None or days[i] <= first - gap]
+
+
+def test_a_gap_of_hours_across_offsets():
+    times = [f"2020-01-01T{hour:02d}:00:00+0{hour % 2}:00" for hour in range(2, 22)]
+    made = split(table([0, 0, 1, 1] * 5, t=times), contract(t="time"), 0.25, 0, 5400.0)
+    moments = [hour - hour % 2 for hour in range(2, 22)]
+    assert min(moments[i] for i in made.test) - max(moments[i] for i in made.train) == 2
+    assert len(made.train) + len(made.test) == 20
+    assert len(split(table([0, 0, 1, 1] * 5, t=times), contract(t="time"), 0.25, 0, 9000.0).train) < 15
+
+
+def test_a_gap_that_cannot_be():
+    for columns, roles in (({}, {}), ({"g": ["a", "b"] * 10}, {"g": "group"})):
+        with pytest.raises(ConfigError, match="no time column"):
+            split(table([0, 1] * 10, **columns), contract(**roles), 0.2, 0, 60.0)
+    numbered = Contract(columns=(*contract().columns, Column(name="t", type="int", role="time")))
+    with pytest.raises(ConfigError, match="one of type int"):
+        split(table([0, 1] * 10, t=list(range(20))), numbered, 0.2, 0, 60.0)
+    days = [f"2020-01-{day:02d}" for day in range(1, 21)]
+    with pytest.raises(DataError, match="0 to train"):
+        split(table([0, 1] * 10, t=days), contract(t="time"), 0.2, 0, 30 * 86_400.0)

@@ -53,6 +53,8 @@ class Train(_Section, frozen=True):
     budget: str = "1m"
     candidates: tuple[Candidate, ...] = ("linear", "lightgbm")
     holdout: Share = 0.25
+    #: Time between the newest row to train on and the oldest held-out one; only with a time column.
+    gap: str | None = None
     prefer_simple: bool = True
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
@@ -60,6 +62,11 @@ class Train(_Section, frozen=True):
     def budget_seconds(self) -> float:
         """Wall-clock seconds that the search may take."""
         return parse_duration(self.budget, "train.budget")
+
+    @property
+    def gap_seconds(self) -> float:
+        """Seconds of ``gap``; 0 without one."""
+        return 0.0 if self.gap is None else parse_duration(self.gap, "train.gap")
 
 
 class Bound(_Section, frozen=True):
@@ -159,6 +166,7 @@ def parse_config(text: str, where: str = "slipway.toml") -> Config:
             next_step="see docs/configuration.md",
         ) from None
     config.train.budget_seconds  # noqa: B018  (a wrong duration is refused now, not in the middle of a run)
+    config.train.gap_seconds  # noqa: B018
     config.monitor.run_length(10_000.0)
     return config
 

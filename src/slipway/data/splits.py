@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from slipway.base.errors import DataError, TargetError
+from slipway.base.errors import ConfigError, DataError, TargetError
 from slipway.data.contract import NUMERIC, Column, Contract
 from slipway.data.tables import conform_column, moments
 
@@ -21,7 +21,7 @@ _MOST_CLASSES = 100
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of the two parts; together all rows that have a label, none twice.
+    """Row numbers of the two parts; together all rows that have a label, none twice, but for those in a gap.
 
     A temporal split has them in time order, the others in table order.
     """
@@ -31,7 +31,7 @@ class Split:
     kind: Literal["temporal", "grouped", "stratified", "random"]
 
 
-def split(df: pl.DataFrame, contract: Contract, share: float, seed: int) -> Split:
+def split(df: pl.DataFrame, contract: Contract, share: float, seed: int, gap_seconds: float = 0.0) -> Split:
     """Hold out a share of the labelled rows.
 
     Temporal when the contract has a time column: the newest rows, where rows of one instant stay together
@@ -49,16 +49,23 @@ def split(df: pl.DataFrame, contract: Contract, share: float, seed: int) -> Spli
         contract: says which columns are target, time and group.
         share: of the rows to hold out, in (0, 1); met as nearly as whole instants, groups and classes allow.
         seed: of the hash; the same seed, table and share give the same split.
+        gap_seconds: rows less than this older than the first held-out one are on neither side, so that what
+            was not known yet when the held-out rows came (late labels, windows) teaches nothing.
 
     Raises:
+        ConfigError: a gap, but no column of times to measure it by.
         ContractError: the column to split by is missing or of another type.
         DataError: one side would be empty.
         TargetError: the rows for training would all have the same label.
     """
     target = _column(df, contract.target)
     labelled = np.flatnonzero(target.is_not_null().to_numpy()).astype(np.int64)
+    if gap_seconds:
+        _refuse_gap_without_times(contract)
     kind, held_out = _held_out(df, contract, target, labelled, share, seed)
     train, test = labelled[~held_out], labelled[held_out]
+    if gap_seconds and len(test):
+        train = _before_gap(df, contract, train, test, gap_seconds)
     if kind == "temporal":
         order = _time_ranks(df, contract)
         train, test = (part[np.argsort(order[part], kind="stable")] for part in (train, test))
@@ -66,7 +73,7 @@ def split(df: pl.DataFrame, contract: Contract, share: float, seed: int) -> Spli
         raise DataError(
             expected="rows on both sides of the split",
             got=f"{len(train)} to train and {len(test)} to test ({kind})",
-            next_step="add rows, or change train.holdout or the time or group column",
+            next_step="add rows, or change train.holdout, train.gap or the time or group column",
         )
     if target.gather(train).n_unique() < 2:
         raise TargetError(
@@ -120,6 +127,27 @@ def _column(df: pl.DataFrame, column: Column) -> pl.Series:
 def _codes(series: pl.Series) -> Indices:
     """Equal values get equal numbers; the order of the values decides, so it does not hang on the rows'."""
     return series.rank("dense").to_numpy().astype(np.int64)
+
+
+def _refuse_gap_without_times(contract: Contract) -> None:
+    if contract.time is None or contract.time.type in NUMERIC:
+        raise ConfigError(
+            expected="a time column of dates, by which train.gap is measured",
+            got="no time column" if contract.time is None else f"one of type {contract.time.type}",
+            where="contract.toml",
+            next_step="name the column with data.time and run `slipway init` again, or remove train.gap",
+        )
+
+
+def _before_gap(
+    df: pl.DataFrame, contract: Contract, train: Indices, test: Indices, gap_seconds: float
+) -> Indices:
+    """The training rows that are old enough; a row without a time counts as oldest."""
+    assert contract.time is not None
+    times = moments(_column(df, contract.time)).dt.epoch("us")
+    # the held-out rows are the newest, so each of them has a time
+    newest = times.gather(test).to_numpy().min() - round(gap_seconds * 1e6)
+    return train[(times <= int(newest)).fill_null(value=True).gather(train).to_numpy()]
 
 
 def _time_ranks(df: pl.DataFrame, contract: Contract) -> Indices:

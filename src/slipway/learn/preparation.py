@@ -27,7 +27,7 @@ class Prepared:
     """The two parts of a table. Nothing but labels and their range was learned from the held-out one.
 
     Args:
-        table: all rows with a label, in the contract's columns and types; train part first.
+        table: the rows of both parts, in the contract's columns and types; train part first.
         train: rows to fit on.
         held_out: rows to judge on.
         split: how they were told apart.
@@ -53,9 +53,9 @@ def prepare(df: pl.DataFrame, config: Config, contract: Contract, seed: int) -> 
     Raises:
         TargetError: the target cannot be learned.
         DataError: the rows cannot be split.
-        ConfigError: a feature that no candidate can learn from.
+        ConfigError: a feature that no candidate can learn from, or ``train.gap`` without a time column.
     """
-    parts = split(df, contract, config.train.holdout, _SPLIT_SEED)
+    parts = split(df, contract, config.train.holdout, _SPLIT_SEED, config.train.gap_seconds)
     order = np.concatenate([parts.train, parts.test])
     table = conform(df, contract)[order.tolist()]
     cut = len(parts.train)
