@@ -87,7 +87,7 @@ def _show(result: TrainResult) -> None:
             (
                 metric.name,
                 metric.value,
-                f"{metric.lower:.4f} to {metric.upper:.4f}",
+                None if metric.lower is None else f"{metric.lower:.4f} to {metric.upper:.4f}",
                 constant.get(metric.name),
             )
             for metric in result.metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,8 +34,13 @@ def load_snapshot(layout: Layout, digest: str) -> pl.DataFrame:
     return pl.concat(iter_snapshot(layout, digest)) if manifest.blocks else _no_rows(manifest)
 
 
-def iter_snapshot(layout: Layout, digest: str) -> Generator[pl.DataFrame]:
+def iter_snapshot(layout: Layout, digest: str, leave_out: Collection[int] = ()) -> Generator[pl.DataFrame]:
     """The table behind a digest, verified block by block, a few blocks in memory at a time.
+
+    Args:
+        layout: of the project.
+        digest: of the snapshot.
+        leave_out: numbers of the blocks that are not wanted.
 
     Raises:
         NotFoundError: there is no such snapshot.
@@ -43,7 +48,9 @@ def iter_snapshot(layout: Layout, digest: str) -> Generator[pl.DataFrame]:
     """
     manifest = load_manifest(layout, digest)
     if manifest.format == 1:
-        yield from _load_whole(layout, digest).iter_slices(BLOCK_ROWS)
+        for at, block in enumerate(_load_whole(layout, digest).iter_slices(BLOCK_ROWS)):
+            if at not in leave_out:
+                yield block
         return
     if combined_digest(manifest.columns, manifest.rows, manifest.blocks) != digest:
         raise changed(layout.snapshots / digest / MANIFEST)
@@ -53,7 +60,7 @@ def iter_snapshot(layout: Layout, digest: str) -> Generator[pl.DataFrame]:
         rows = min(BLOCK_ROWS, manifest.rows - at * BLOCK_ROWS)
         return read_block(path, manifest.columns, rows, manifest.blocks[at])
 
-    parts = enumerate(block_paths(layout, manifest))
+    parts = [part for part in enumerate(block_paths(layout, manifest)) if part[0] not in leave_out]
     with ThreadPoolExecutor(_WORKERS) as pool:
         waiting: deque[Future[pl.DataFrame]] = deque()
         for part in parts:
