@@ -79,6 +79,8 @@ EXAMPLES = {
         {"alpha": 0.1}, lambda rng, n: np.exp(rng.normal(0, 3, n)), [0.0, np.inf], [-1.0, np.nan]
     ),
     "LordPlusPlus": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
+    "Lond": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
+    "Addis": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
     "Saffron": Example({"alpha": 0.1}, lambda rng, n: rng.random(n) ** 3, [0.5, 1.0], [-0.1, np.nan]),
     "PredictionPoweredTest": Example(
         {"m": 0.3, "alpha": 0.05, "floor": 0.2},

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import integrate
 
 from slipway.base.errors import UsageError
-from slipway.stats.mixtures import GammaExponentialMixture, NormalMixture, tuning
+from slipway.stats.mixtures import GammaExponentialMixture, GammaPoissonMixture, NormalMixture, tuning
 
 V, ALPHA = 100.0, 0.05
 
@@ -27,6 +27,36 @@ def test_tuning_gives_the_published_rho():
 def test_published_values_to_the_printed_digits(mixture, log_value, bound):
     assert mixture.log_value(10.0, V) == pytest.approx(log_value, rel=1e-6)
     assert mixture.bound(V, ALPHA) == pytest.approx(bound, abs=5e-6)
+
+
+def test_published_values_of_the_gamma_poisson_mixture():
+    mixture = GammaPoissonMixture(V, ALPHA, scale=2.0)
+    assert mixture.log_value(10.0, V) == pytest.approx(-0.06991219, abs=5e-9)
+    assert mixture.bound(V, ALPHA) == pytest.approx(30.1949, abs=5e-5)
+
+
+@pytest.mark.parametrize(("s", "v"), [(5.0, 10.0), (-3.0, 10.0), (30.0, 1.0)])
+def test_gamma_poisson_is_the_mixture_it_claims_to_be(s, v):
+    mixture = GammaPoissonMixture(30.0, 0.05, scale=1.5)
+    c, k = mixture.scale, mixture.rho / mixture.scale**2
+
+    def part(u, s, v):
+        # u = exp(c t) from 1 up, with density u^(k-1) exp(-k u); exp(t s - psi(t) v) in terms of u
+        power = (c * s + v) / c**2 + k - 1.0
+        return np.exp(power * np.log(u) - (v / c**2 + k) * u + v / c**2)
+
+    top = integrate.quad(part, 1.0, 60.0, args=(s, v), epsabs=0.0, limit=500)[0]
+    start = integrate.quad(part, 1.0, 60.0, args=(0.0, 0.0), epsabs=0.0, limit=500)[0]
+    assert mixture.log_value(s, v) == pytest.approx(np.log(top / start), abs=1e-6)
+
+
+def test_compensated_poisson_counts_rarely_cross_the_gamma_poisson_bound():
+    rng = np.random.default_rng(5)
+    mixture = GammaPoissonMixture(50.0, 0.05, scale=1.0)
+    t = np.arange(1.0, 401.0)
+    bound = mixture.bound(0.3 * t, 0.05)
+    crossed = [np.any(np.cumsum(rng.poisson(0.3, 400)) - 0.3 * t >= bound) for _ in range(1000)]
+    assert 0.005 < np.mean(crossed) <= 0.05
 
 
 def gamma_exponential_by_quadrature(mixture, s, v):
@@ -49,7 +79,12 @@ def test_gamma_exponential_is_the_mixture_it_claims_to_be_also_far_below_zero(s,
 
 
 def test_all_mixtures_start_at_one():
-    for mixture in (NormalMixture(3.0), NormalMixture(3.0, sides=1), GammaExponentialMixture(3.0, 0.05, 2.0)):
+    for mixture in (
+        NormalMixture(3.0),
+        NormalMixture(3.0, sides=1),
+        GammaExponentialMixture(3.0, 0.05, 2.0),
+        GammaPoissonMixture(3.0, 0.05, 2.0),
+    ):
         assert mixture.log_value(0.0, 0.0) == pytest.approx(0.0, abs=1e-12)
 
 

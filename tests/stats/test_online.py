@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from slipway.base.errors import DataError
-from slipway.stats.online import ELond, LordPlusPlus, Saffron
+from slipway.stats.online import Addis, ELond, Lond, LordPlusPlus, Saffron
 
 P_VALUES = [
     2.90e-8, 0.06743, 0.01514, 0.08174, 0.00171, 3.60e-5, 0.79149, 0.27201,
@@ -36,7 +36,23 @@ def test_levels_equal_the_reference_implementation(kind, levels, digits, rejecti
     assert procedure.rejections == rejections
 
 
-@pytest.mark.parametrize("kind", [LordPlusPlus, Saffron])
+@pytest.mark.parametrize(
+    ("kind", "levels", "digits", "rejections"),
+    [
+        (Lond, [0.0026758385, 0.0011638206], 5e-11, [1, 6, 10]),
+        (Addis, [0.002734314, 0.005468627], 5e-10, [1, 5, 6, 10, 13]),
+    ],
+)
+def test_first_levels_and_rejections_equal_the_reference_implementation(kind, levels, digits, rejections):
+    procedure = kind(0.05)
+    for p, level in zip(P_VALUES, levels, strict=False):
+        procedure.update(p)
+        assert procedure.level == pytest.approx(level, abs=digits)
+    procedure.update_many(P_VALUES[len(levels) :])
+    assert procedure.rejections == rejections
+
+
+@pytest.mark.parametrize("kind", [LordPlusPlus, Saffron, Addis])
 def test_false_discovery_rate_with_independent_p_values(kind):
     rng = np.random.default_rng(1)
     shares, power = [], []

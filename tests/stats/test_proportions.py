@@ -10,7 +10,7 @@ from slipway.stats.proportions import (
     BetaBinomialMixture,
     bernoulli_interval,
 )
-from slipway.stats.quantiles import QuantileSequence
+from slipway.stats.quantiles import QuantileSequence, quantile_difference_p_value
 from slipway.stats.signs import SignTest, sign_log_e
 
 
@@ -121,3 +121,24 @@ def test_edges_that_do_not_ascend_are_refused(edges):
         edges = [np.nan, 1.0]
     with pytest.raises(UsageError):
         QuantileSequence(0.5, 0.05, edges)
+
+
+@pytest.mark.parametrize(("offset", "p_value"), [(70, 0.814704), (85, 0.0838055), (100, 0.0054947)])
+def test_quantile_comparison_gives_the_published_p_values(offset, p_value):
+    arm = np.arange(1000.0)
+    assert quantile_difference_p_value(arm, arm + offset, 0.5) == pytest.approx(p_value, rel=1e-5)
+    assert quantile_difference_p_value(arm + offset, arm, 0.5) == pytest.approx(p_value, rel=1e-5)
+
+
+def test_equal_quantiles_are_rarely_called_different_at_any_look():
+    rng = np.random.default_rng(9)
+    called = 0
+    for _ in range(120):
+        first, second = rng.exponential(1.0, 600), rng.exponential(1.0, 600)
+        called += any(
+            quantile_difference_p_value(first[:n], second[:n], 0.9) <= 0.05 for n in (100, 300, 600)
+        )
+    assert called <= 12
+    assert quantile_difference_p_value(first, 1.6 * second, 0.9) < 0.05
+    with pytest.raises(DataError, match="both arms"):
+        quantile_difference_p_value([], [1.0], 0.5)

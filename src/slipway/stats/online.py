@@ -1,6 +1,6 @@
 """Hypotheses that keep arriving (alarms, deployments): levels for each so that few discoveries are false.
 
-Levels of LORD++ and SAFFRON agree with the onlineFDR reference implementation to its printed digits.
+Levels of LOND, LORD++, SAFFRON and ADDIS agree with the onlineFDR reference to its printed digits.
 """
 
 from __future__ import annotations
@@ -114,6 +114,29 @@ class LordPlusPlus(OnlineProcedure):
         return level
 
 
+class Lond(OnlineProcedure):
+    """LOND: alpha_t = alpha g_t (rejections so far + 1), g_j as in ``LordPlusPlus``.
+
+    Assumes p-values that are independent, each valid given its own null hypothesis.
+
+    Guarantee: false discovery rate <= alpha at every time.
+
+    Args:
+        alpha: in (0, 1).
+
+    Source: Javanmard & Montanari, "Online rules for control of false discovery rate", AoS 2018, arXiv
+    1603.09000.
+
+    >>> procedure = Lond(alpha=0.05)
+    >>> procedure.update_many([2.9e-8, 0.06743])
+    >>> procedure.rejections, round(procedure.level, 10)
+    ([1], 0.0011638206)
+    """
+
+    def _next_level(self, t: int) -> float:
+        return self.alpha * _lord_weight(t) * (len(self.rejections) + 1)
+
+
 class Saffron(OnlineProcedure):
     """SAFFRON: as LORD++, but its levels decay only with hypotheses that are *not* candidates (p > 1/2).
 
@@ -157,6 +180,58 @@ class Saffron(OnlineProcedure):
             self._candidates.append(0)
         return rejected
 
+
+class Addis(OnlineProcedure):
+    """ADDIS: as SAFFRON, and p-values above tau = 1/2 are discarded: for conservative null p-values.
+
+    alpha_t = min(l, (tau - l)(w0 g_{S_t - C_0} + (alpha - w0) g_{S_t - k_1 - C_1} + alpha sum_{j >= 2}
+    g_{S_t - k_j - C_j})), l = 1/4, w0 = alpha / 2; S_t counts the p-values kept (<= tau) so far and this one,
+    k_j those kept up to rejection j, C_j the candidates (p <= l) since rejection j; g_j as in ``Saffron``.
+
+    Assumes p-values that are independent, with nulls that are uniform or conservative.
+
+    Guarantee: false discovery rate <= alpha at every time.
+
+    Args:
+        alpha: in (0, 1).
+
+    Source: Tian & Ramdas, "ADDIS", NeurIPS 2019, arXiv 1905.11465.
+
+    >>> procedure = Addis(alpha=0.05)
+    >>> procedure.update_many([2.9e-8, 0.06743])
+    >>> procedure.rejections, round(procedure.level, 9)
+    ([1], 0.005468627)
+    """
+
+    memory = ("n", "rejections", "level", "_kept", "_kept_at", "_candidates")
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__(alpha)
+        self._kept = 0
+        #: P-values kept up to each rejection.
+        self._kept_at: list[int] = []
+        #: Candidates since the start and since each rejection.
+        self._candidates: list[int] = [0]
+
+    def _next_level(self, t: int) -> float:  # noqa: ARG002  (the time that counts is that of the kept ones)
+        w0, now = self.alpha / 2.0, self._kept + 1
+        total = w0 * _saffron_weight(now - self._candidates[0])
+        for j, (kept, since) in enumerate(zip(self._kept_at, self._candidates[1:], strict=True)):
+            total += (self.alpha - w0 if j == 0 else self.alpha) * _saffron_weight(now - kept - since)
+        return min(_ADDIS_CANDIDATE, (_ADDIS_KEPT - _ADDIS_CANDIDATE) * total)
+
+    def _rejects(self, x: float, level: float) -> bool:
+        rejected = x <= level
+        self._kept += x <= _ADDIS_KEPT
+        if x <= _ADDIS_CANDIDATE:
+            self._candidates = [since + 1 for since in self._candidates]
+        if rejected:
+            self._kept_at.append(self._kept)
+            self._candidates.append(0)
+        return rejected
+
+
+_ADDIS_KEPT, _ADDIS_CANDIDATE = 0.5, 0.25
 
 #: P-values up to here are candidates of SAFFRON.
 CANDIDATE = 0.5
