@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -122,9 +123,8 @@ def quantile_difference_p_value(
 
         # the evidence is convex in the share of values below; where x is a value of the arm, any share
         # between "below it" and "up to it" is allowed, and the least counts
-        least = float(
-            optimize.minimize_scalar(evidence, bounds=(0.0, 1.0), method="bounded", options=_FINE).x
-        )
+        found: Any = optimize.minimize_scalar(evidence, bounds=(0.0, 1.0), method="bounded", options=_FINE)
+        least = float(found.x)
         below, up_to = np.searchsorted(arm, places, "left") / n, np.searchsorted(arm, places, "right") / n
         total += [evidence(share) for share in np.clip(least, below, up_to).tolist()]
     return min(1.0, math.exp(-float(total.min())))
