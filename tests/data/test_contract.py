@@ -12,6 +12,7 @@ from slipway.base.errors import ConfigError
 from slipway.data.contract import (
     Column,
     Contract,
+    Rule,
     contract_digest,
     dump_contract,
     load_contract,
@@ -87,6 +88,14 @@ def columns(draw, name):
         min=low,
         max=high,
         allowed=None if levels is None else tuple(levels),
+        min_length=draw(st.none() | st.just(0)) if kind in ("category", "text") else None,
+        pattern=draw(st.none() | st.just("[\"a-z'\\\\]{2}")) if kind in ("category", "text") else None,
+        unique=draw(st.booleans()),
+        max_age=draw(st.none() | st.just("7d")) if kind == "datetime" else None,
+        tags=tuple(draw(st.lists(st.sampled_from(["sensitive", "personal", "forbidden"]), unique=True))),
+        severity=draw(
+            st.dictionaries(st.sampled_from(["range", "age"]), st.sampled_from(["warn", "reject"]))
+        ),
         description=draw(st.just("") | words),
         reason=draw(st.just("") | words),
     )
@@ -96,7 +105,12 @@ def columns(draw, name):
 def test_any_contract_survives_its_file(data, names, target):
     names = [name for name in names if name != target] or [target + "x"]
     made = [data.draw(columns(name)) for name in names]
-    contract = Contract(columns=(*made, Column(name=target, type="int", role="target")), max_rows=10)
+    rules = tuple(
+        Rule(name=name, expr=f"`{target}` > 0", description=name) for name in names if "`" not in target
+    )
+    contract = Contract(
+        columns=(*made, Column(name=target, type="int", role="target")), max_rows=10, rules=rules
+    )
     again = parse_contract(dump_contract(contract))
     assert again == contract
     assert contract_digest(again) == contract_digest(contract)
@@ -123,6 +137,18 @@ def test_digest_ignores_layout_and_sees_content():
         (("20K - 40K", "0 - 20K"), "different allowed levels", "twice"),
         (("[rows]\nmin", "[rows]\nmni"), "[rows] with min and max only", "'mni'"),
         (('type = "datetime"', 'type = "datetime"\nmin = 3'), "min and max on a float or int", "datetime"),
+        (("min = 0", "min_length = 1"), "pattern on category and text only", "a float"),
+        (("allowed", "min_length = 4\nmax_length = 3\nallowed"), "min_length <= max_length", "4 > 3"),
+        (("allowed", "pattern = '(a+)+'\nallowed"), "a pattern of the documented kind", "repeated group"),
+        (("allowed", "unit = 'EUR'\nallowed"), "a unit on a float or int", "category"),
+        (("min = 0", "max_age = '7d'"), "max_age on a datetime column only", "float"),
+        (('role = "time"', "max_age = '7 days'"), "a duration such as", "7 days"),
+        (("min = 0", "tags = ['personal', 'personal']"), "each tag once", "twice"),
+        (("min = 0", "tags = ['secret']"), "documented types", "columns.car_value.tags"),
+        (("min = 0", "severity = {range = 'loud'}"), "documented types", "columns.car_value.severity"),
+        (("min = 0", "severity = {type = 'warn'}"), "documented types", "columns.car_value.severity"),
+        (("[rows]", "[rules.r]\nexpr = 'car_value < salary'\n[rows]"), "columns of the contract", "'salary'"),
+        (("[rows]", "[rules.r]\n[rows]"), "documented types", "rules.r"),
     ],
 )
 def test_contradictions_are_named(change, expected, got):
@@ -132,6 +158,20 @@ def test_contradictions_are_named(change, expected, got):
     assert expected in caught.value.expected
     assert got in caught.value.got
     assert "\n" not in caught.value.message
+
+
+def test_a_contract_of_before_these_rules_reads_and_keeps_its_digest():
+    """Bundles and lineage of installed versions carry this digest."""
+    assert (
+        contract_digest(parse_contract(LOAN))
+        == "4a19eec860c4380a509e1aa2dfedefe8e0faa0807d041af3152b6077033d6f1f"
+    )
+
+
+def test_rules_of_one_name_are_refused():
+    columns = (Column(name="x", type="int"), Column(name="y", type="int", role="target"))
+    with pytest.raises(ConfigError, match="each rule once"):
+        Contract(columns=columns, rules=(Rule(name="r", expr="x > 0"), Rule(name="r", expr="x > 1")))
 
 
 def test_column_twice_and_no_feature():
@@ -164,10 +204,16 @@ def test_long_level_lists_are_one_level_a_line():
     assert tomllib.loads(text)["columns"]["x"]["allowed"] == list(levels)
 
 
-def test_the_gateway_can_import_it_without_table_libraries():
+def test_the_gateway_checks_rows_without_table_libraries():
     code = (
-        "import sys, slipway.data.contract, slipway.data.rowcheck;"
-        "print(sorted({'polars', 'pyarrow', 'numpy', 'tomlkit', 'pandas'} & set(sys.modules)))"
+        "import sys;"
+        "from slipway.data.contract import Column, Contract, Rule;"
+        "from slipway.gateway.decode import RowDecoder;"
+        "x, y = Column(name='x', type='text', pattern='a+'), Column(name='y', type='int', role='target');"
+        "contract = Contract(columns=(x, y), rules=(Rule(name='r', expr=\"x == 'a' or x is missing\"),));"
+        'print(RowDecoder(contract, strict=True).decode(b\'{"row": {"x": "b"}}\').flags);'
+        "print(sorted({'polars', 'pyarrow', 'tomlkit', 'pandas'} & set(sys.modules)));"
+        "print('numpy' in sys.modules and 'slipway.models' not in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split("\n")[:3] == ["[2]", "[]", "False"]

@@ -205,5 +205,44 @@ def test_json_of_the_wrong_shape_is_placed(body, where, got):
 def test_rows_of_a_request():
     rows = [CHECK.values_of(GOOD), CHECK.values_of({**GOOD, "income": -1}), CHECK.values_of({})]
     assert CHECK.check_rows(rows) == [0, 1, 2]
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="unpack"):
         CHECK.check(["single"])
+
+
+def test_rules_that_the_contract_refuses():
+    contract = Contract(
+        columns=(
+            Column(name="x", type="float", min=0, severity={"range": "reject"}),
+            Column(name="c", type="category", allowed=("a",), severity={"levels": "reject"}),
+            Column(name="t", type="text", pattern="[a-z]+", max_length=3, severity={"length": "warn"}),
+            Column(name="z", type="int", max_missing=0, severity={"missing": "reject"}),
+            Column(name="y", type="int", role="target"),
+        )
+    )
+    check = compile_row_check(contract).check
+    assert check([1.0, "a", "abcd", 1]) == 0
+    assert check([1.0, "a", "abcD", 1]) == 1
+    for row, name, rule in (
+        ([-1.0, "a", "x", 1], "x", "range"),
+        ([1.0, "secret", "x", 1], "c", "levels"),
+        ([1.0, "a", "x", None], "z", "missing"),
+    ):
+        with pytest.raises(ContractError, match="which the contract refuses") as caught:
+            check(row, at=5)
+        assert caught.value.where == f"row 5, column {name!r}"
+        assert repr(rule) in caught.value.expected
+        assert "secret" not in caught.value.message
+
+
+def test_names_and_words_of_a_contract_never_become_code():
+    name = "x\n import os #\"'{}$cell"
+    contract = Contract(
+        columns=(
+            Column(name=name, type="category", allowed=("'); raise SystemExit #", "$cell")),
+            Column(name="y", type="int", role="target"),
+        )
+    )
+    check = compile_row_check(contract)
+    assert check.columns == (name,)
+    assert check.check(["$cell"]) == 0
+    assert check.check(["other"]) == 1

@@ -109,6 +109,8 @@ def check(
 
     Example: `slipway check new_export.parquet`
     """
+    from datetime import UTC, datetime
+
     from slipway.data.check import check_table
     from slipway.data.project import load_project
     from slipway.data.source import read_table, source_path
@@ -117,7 +119,7 @@ def check(
     config, contract = load_project(opened.layout)
     path = file or source_path(opened.layout, config.data)
     with progress(f"reading {path.name}"):
-        report = check_table(read_table(path, config.data), contract)
+        report = check_table(read_table(path, config.data), contract, now=datetime.now(UTC))
     emit({"passed": report.passed, "rows": report.rows, "findings": report.findings})
     table(
         "",

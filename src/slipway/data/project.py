@@ -135,11 +135,8 @@ def reconcile(contract: Contract, config: Config) -> Contract:
                 next_step="correct the name, or run `slipway init --force` on the new table",
             )
     excluded = set(matching(data.exclude, names))
-    return Contract(
-        columns=tuple(_settled(column, config, excluded) for column in contract.columns),
-        min_rows=contract.min_rows,
-        max_rows=contract.max_rows,
-    )
+    columns = tuple(_settled(column, config, excluded) for column in contract.columns)
+    return msgspec.structs.replace(contract, columns=columns)
 
 
 def _settled(column: Column, config: Config, excluded: set[str]) -> Column:

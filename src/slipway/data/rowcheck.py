@@ -1,13 +1,14 @@
 """The contract applied to one request row, at a few microseconds a row.
 
-Compiled once per contract; msgspec and the standard library only, because the gateway imports it.
+Compiled once per contract; msgspec and the standard library only, because the gateway imports it. What a
+row must look like is in ``slipway.data.rowrules``; here they become one function without a loop or a call
+per column, because at this scale a call costs more than a comparison.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite, isnan
 from operator import attrgetter
 from typing import Any, NoReturn
 
@@ -15,20 +16,11 @@ import msgspec
 
 from slipway.base.errors import ContractError
 from slipway.base.vocabulary import Value
-from slipway.data.contract import Column, ColumnType, Contract
-from slipway.data.moments import parse_moment
+from slipway.data.closures import compile_closure
+from slipway.data.contract import Column, ColumnType, Contract, Rule
+from slipway.data.rowrules import BROKEN, NO_VALUE, NOT_A_DOUBLE, CellRule, cell_rule
 
-#: Integers up to here are float64 numbers without rounding.
-_EXACT = 2**53
-#: The log keeps integers in 64 bits.
-_INT64 = 2**63
-
-# What a rule answers: a number of broken flag rules, or one of these refusals.
-_WRONG_TYPE = -1
-_NO_VALUE = -2
-_NOT_A_DOUBLE = -3
-
-Rule = Callable[[Value], int]
+_Holds = Callable[[Sequence[Value]], bool | None]
 
 _EXPECTED: dict[ColumnType, str] = {
     "float": "a JSON number",
@@ -130,16 +122,19 @@ class RowCheck:
     Instances hold no state; threads may share one.
     """
 
-    __slots__ = ("_columns", "_known", "_rules", "_take", "columns")
+    __slots__ = ("_across", "_columns", "_known", "_rules", "_take", "check", "columns")
 
     def __init__(self, contract: Contract) -> None:
         inputs = contract.inputs
         self.columns: tuple[str, ...] = tuple(column.name for column in inputs)
         self._columns = inputs
         self._known = frozenset(column.name for column in contract.columns)
-        self._rules: tuple[Rule, ...] = tuple(_RULES[column.type](column) for column in inputs)
+        self._rules = tuple(cell_rule(column) for column in inputs)
+        self._across = _rules_across(contract, self.columns)
         fields = [f"c{position}" for position in range(len(inputs))]
         self._take: Callable[[Any], Any] = attrgetter(*fields)
+        #: ``check(values, at=0)`` counts the flag rules that a row breaks; see ``_checker``.
+        self.check: Callable[..., int] = _checker(self._rules, self._across, self._refuse)
 
     def values(self, row: msgspec.Struct) -> tuple[Value, ...]:
         """The input values of a decoded ``row_type`` row, in the order of ``columns``."""
@@ -161,36 +156,74 @@ class RowCheck:
         """How many columns of the row the contract does not know."""
         return 0 if self._known.issuperset(row) else len(set(row) - self._known)
 
-    def check(self, values: Sequence[Value], at: int = 0) -> int:
-        """Count the flag rules that a row breaks: out of range, new category, missing where never missing.
-
-        Args:
-            values: one value per column of ``columns``.
-            at: the row's number in its request, for the error.
-
-        Raises:
-            ContractError: a value of the wrong type, a number that float64 cannot hold as it is, or no
-                value in a required column.
-        """
-        flags = 0
-        for rule, value in zip(self._rules, values, strict=True):
-            broken = rule(value)
-            if broken:
-                if broken < 0:
-                    self._refuse(values, at)
-                flags += broken
-        return flags
-
     def check_rows(self, rows: Sequence[Sequence[Value]]) -> list[int]:
         """The flags of each row; raises as ``check`` does."""
         return [self.check(values, at) for at, values in enumerate(rows)]
 
     def _refuse(self, values: Sequence[Value], at: int) -> NoReturn:
         for column, rule, value in zip(self._columns, self._rules, values, strict=True):
-            broken = rule(value)
+            broken = rule.judge(value)
             if broken < 0:
                 raise _refusal(column, broken, value, at)
+        for rule, holds in self._across:
+            if rule.severity == "reject" and holds(values) is False:
+                raise _broken_rule(rule, at)
         raise AssertionError("no rule refuses this row")
+
+
+def _rules_across(contract: Contract, columns: Sequence[str]) -> tuple[tuple[Rule, _Holds], ...]:
+    """The rules that a request can break: of more than ``warn``, and about columns that it carries."""
+    made: list[tuple[Rule, _Holds]] = []
+    for rule in contract.rules:
+        expression = contract.expression(rule)
+        if rule.severity != "warn" and set(expression.columns) <= set(columns):
+            made.append((rule, compile_closure(expression, columns)))
+    return tuple(made)
+
+
+def _checker(
+    rules: Sequence[CellRule],
+    across: Sequence[tuple[Rule, _Holds]],
+    refuse: Callable[[Sequence[Value], int], NoReturn],
+) -> Callable[..., int]:
+    """One function ``check(values, at=0) -> int`` for all rules.
+
+    It is written as source and compiled: the usual good cell costs a comparison or two, and only another
+    one a call of its rule. The source is made of numbers alone; names, bounds and levels of the contract
+    are reached through variables.
+
+    Args of the function:
+        values: one value per input column.
+        at: the row's number in its request, for the error.
+
+    Returns of the function: how many flag rules the row breaks: out of range, new category, missing where
+    never missing, and so on.
+
+    Raises of the function:
+        ContractError: a value of the wrong type, a number that float64 cannot hold as it is, no value in a
+            required column, or a rule broken whose severity is ``reject``.
+    """
+    scope: dict[str, Any] = {"refuse": refuse}
+    cells = [f"c{at}" for at in range(len(rules))]
+    lines = ["def check(values, at=0):", f" {', '.join(cells)}, = values", " flags = 0"]
+    for at, rule in enumerate(rules):
+        sure = rule.sure
+        for name, value in rule.scope.items():
+            sure = sure.replace(f"${name}", f"{name}{at}")
+            scope[f"{name}{at}"] = value
+        scope[f"judge{at}"] = rule.judge
+        lines += [
+            f" if not ({sure.replace('$cell', f'c{at}')}):",
+            f"  broken = judge{at}(c{at})",
+            "  if broken < 0: refuse(values, at)",
+            "  flags += broken",
+        ]
+    for at, (rule, holds) in enumerate(across):
+        scope[f"holds{at}"] = holds
+        what = "refuse(values, at)" if rule.severity == "reject" else "flags += 1"
+        lines.append(f" if holds{at}(values) is False: {what}")
+    exec("\n".join([*lines, " return flags"]), scope)
+    return scope["check"]
 
 
 def compile_row_check(contract: Contract) -> RowCheck:
@@ -200,19 +233,26 @@ def compile_row_check(contract: Contract) -> RowCheck:
 
 def _refusal(column: Column, broken: int, value: Value, at: int) -> ContractError:
     where = f"row {at}, column {column.name!r}"
-    if broken == _NO_VALUE:
+    if broken == NO_VALUE:
         return ContractError(
             expected="a value, as the contract requires one",
             got="null or no such key",
             where=where,
             next_step="send the value, or set required = false in contract.toml and train again",
         )
-    if broken == _NOT_A_DOUBLE:
+    if broken == NOT_A_DOUBLE:
         return ContractError(
             expected="a finite number that a 64-bit float holds without rounding",
             got="one that would be rounded, or is not finite",
             where=where,
             next_step="send it with the precision of a float, such as 1.5e18; use a category for long codes",
+        )
+    if broken in BROKEN:
+        return ContractError(
+            expected=f"a value that keeps the rule {BROKEN[broken]!r} of its column",
+            got="one that breaks it, which the contract refuses",
+            where=where,
+            next_step="send another value, or set the rule's severity to flag and train again",
         )
     near_miss = _NEAR_MISSES.get((column.type, type(value)))
     return ContractError(
@@ -223,6 +263,15 @@ def _refusal(column: Column, broken: int, value: Value, at: int) -> ContractErro
     )
 
 
+def _broken_rule(rule: Rule, at: int) -> ContractError:
+    return ContractError(
+        expected=rule.expr,
+        got="a row where that is false, which the contract refuses",
+        where=f"row {at}, rule {rule.name!r}",
+        next_step="send other values, or set the rule's severity to flag and train again",
+    )
+
+
 def _unknown_columns(count: str, where: str) -> ContractError:
     return ContractError(
         expected="only columns of the contract",
@@ -230,106 +279,3 @@ def _unknown_columns(count: str, where: str) -> ContractError:
         where=where,
         next_step='compare the keys with contract.toml, or set serve.on_invalid = "flag"',
     )
-
-
-def _missing(column: Column) -> int:
-    """What a missing value counts: a refusal, a flag or nothing."""
-    if column.required:
-        return _NO_VALUE
-    return 1 if column.max_missing == 0 else 0
-
-
-def _number_rule(column: Column) -> Rule:
-    missing = _missing(column)
-    low = -float("inf") if column.min is None else column.min
-    high = float("inf") if column.max is None else column.max
-    # Within these bounds an int needs no further look, so the common case is one comparison.
-    sure_low, sure_high = max(low, -_EXACT), min(high, _EXACT)
-
-    def rule(value: Value) -> int:
-        kind = type(value)
-        if kind is float or kind is int:
-            return 0 if sure_low <= value <= sure_high else unsure(value)  # pyright: ignore[reportOperatorIssue]  (a number: see kind)
-        return missing if value is None else _WRONG_TYPE
-
-    def unsure(value: Any) -> int:
-        if type(value) is float and isnan(value):
-            return missing
-        exact = (
-            isfinite(value) if type(value) is float else -_INT64 <= value < _INT64 and float(value) == value
-        )
-        if not exact:
-            return _NOT_A_DOUBLE
-        return 0 if low <= value <= high else 1
-
-    return rule
-
-
-def _int_rule(column: Column) -> Rule:
-    missing = _missing(column)
-    low = -_INT64 if column.min is None else column.min
-    high = _INT64 - 1 if column.max is None else column.max
-
-    def rule(value: Value) -> int:
-        if type(value) is int:
-            if low <= value <= high:
-                return 0
-            return 1 if -_INT64 <= value < _INT64 else _NOT_A_DOUBLE
-        if value is None:
-            return missing
-        return whole(value) if type(value) is float else _WRONG_TYPE
-
-    def whole(value: float) -> int:
-        if isnan(value):
-            return missing
-        if not value.is_integer():
-            return _WRONG_TYPE if isfinite(value) else _NOT_A_DOUBLE
-        if not -_INT64 <= value < _INT64:
-            return _NOT_A_DOUBLE
-        return 0 if low <= value <= high else 1
-
-    return rule
-
-
-def _bool_rule(column: Column) -> Rule:
-    missing = _missing(column)
-
-    def rule(value: Value) -> int:
-        if value is True or value is False:
-            return 0
-        return missing if value is None else _WRONG_TYPE
-
-    return rule
-
-
-def _text_rule(column: Column) -> Rule:
-    missing = _missing(column)
-    levels = None if column.allowed is None else frozenset(column.allowed)
-
-    def rule(value: Value) -> int:
-        if type(value) is str:
-            return 0 if levels is None or value in levels else 1
-        return missing if value is None else _WRONG_TYPE
-
-    return rule
-
-
-def _datetime_rule(column: Column) -> Rule:
-    missing = _missing(column)
-
-    def rule(value: Value) -> int:
-        if type(value) is str:
-            return 0 if parse_moment(value) is not None else _WRONG_TYPE
-        return missing if value is None else _WRONG_TYPE
-
-    return rule
-
-
-_RULES: dict[ColumnType, Callable[[Column], Rule]] = {
-    "float": _number_rule,
-    "int": _int_rule,
-    "bool": _bool_rule,
-    "category": _text_rule,
-    "datetime": _datetime_rule,
-    "text": _text_rule,
-}

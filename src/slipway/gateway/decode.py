@@ -169,7 +169,7 @@ def merge_contracts(champion: Contract, shadows: Sequence[Contract]) -> Contract
             if column.name not in read:
                 read.add(column.name)
                 columns[column.name] = msgspec.structs.replace(column, required=False)
-    return Contract(columns=tuple(columns.values()))
+    return msgspec.structs.replace(champion, columns=tuple(columns.values()))
 
 
 class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -83,6 +84,8 @@ class _Job:
     clock: Clock
     run_id: str
     origin: str
+    #: When the source was read; None when the rows are given, whose age says nothing of a source.
+    read_at: datetime | None
 
     def begin(self, stage: str, message: str) -> None:
         """Tell that a stage begins."""
@@ -118,7 +121,7 @@ def train(
         run_id: default: a new one. A run that was finished under this id is not trained again: its result
             is returned. One that was killed or failed starts anew under it.
         threads: default: the cores this process may use; never more than that.
-        clock: wall time, for the records only.
+        clock: wall time, for the records, and to judge how old a table is that is read from its source.
         now: seconds on a clock that never goes back, for the budget and the latency.
 
     Returns:
@@ -142,6 +145,7 @@ def train(
         clock=clock,
         run_id=run_id or uuid.uuid4().hex,
         origin=origin,
+        read_at=datetime.fromtimestamp(clock.now_us() / 1e6, UTC) if df is None else None,
     )
     layout.create()
     database = open_database(layout)
@@ -199,7 +203,7 @@ def _train(
 ) -> TrainResult:
     config, contract = job.config, job.contract
     job.begin("check", f"checking {table.height} rows against the contract")
-    report = check_table(table, contract)
+    report = check_table(table, contract, now=job.read_at)
     report.require()
     job.begin("prepare", "splitting and encoding")
     start = job.budget.spent
