@@ -16,6 +16,7 @@ from slipway.base.vocabulary import Task
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Candidate = Literal["linear", "lightgbm"]
+Format = Literal["csv", "jsonl", "parquet", "arrow", "excel"]
 Objective = Literal["brier", "absolute"]
 
 
@@ -37,10 +38,25 @@ class Project(_Section, frozen=True):
 class Data(_Section, frozen=True):
     """``[data]``: where the rows come from and how to read them."""
 
+    #: A path, or the URL of an object or of a database; ``${NAME}`` stands for an environment variable.
     source: str
+    #: What to ask a database.
+    query: str | None = None
+    format: Format | None = None
+    encoding: str = "utf-8"
     #: Names of the columns of a file without a header line.
     columns: tuple[str, ...] = ()
+    header: bool | None = None
     separator: str | None = None
+    #: Whether double quotes hold a value together, or are text.
+    quoted: bool | None = None
+    #: What a line starts with that is no row.
+    comment: str | None = None
+    sheet: str | None = None
+    #: Columns, or patterns, whose values lose a dot at their end.
+    trailing_dots: tuple[str, ...] = ()
+    #: Largest share of rows that may be set aside because they cannot be read.
+    max_bad_rows: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.001
     missing: tuple[str, ...] = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
     time: str | None = None
     group: str | None = None

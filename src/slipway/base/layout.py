@@ -20,6 +20,7 @@ class Layout:
         self.state = root / ".slipway"
         self.database = self.state / "slipway.db"
         self.snapshots = self.state / "snapshots"
+        self.quarantine = self.state / "quarantine"
         self.bundles = self.state / "bundles"
         self.segments = self.state / "log" / "segments"
         self.parquet = self.state / "log" / "parquet"
