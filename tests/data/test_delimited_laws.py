@@ -21,6 +21,7 @@ def attempt(path):
         return error
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 5).flatmap(
         lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1, max_size=8)
@@ -41,7 +42,7 @@ def test_written_csv_reads_back(tmp_path_factory, rows, delimiter, ending):
     assert [list(row) for row in table.rows()] == rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -67,6 +68,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
         assert made.width > 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(1, 6), st.booleans())
 def test_the_line_of_a_ragged_record_is_exact(tmp_path_factory, before, fields, quoted):
     first = '"two\nlines",2\n' if quoted else "one,2\n"

@@ -17,9 +17,9 @@ from slipway.base.errors import (
 from slipway.base.layout import Layout
 from slipway.data.check import check_table
 from slipway.data.contract import load_contract
-from slipway.data.project import InitOptions, init_project, load_project
+from slipway.data.project import InitOptions, init_project, load_project, reading_plan
 from slipway.data.snapshot import load_snapshot, take_snapshot
-from slipway.data.source import read_table, source_path
+from slipway.data.source import read_source, read_table, source_path
 
 
 @pytest.fixture
@@ -185,3 +185,50 @@ def test_car_loan_from_file_to_snapshot(loan_table, tmp_path):
     df = read_table(source_path(report.layout, config.data), config.data)
     assert check_table(df, contract).findings == ()
     assert take_snapshot(report.layout, df, config.data.source).rows == 50_000
+
+
+def test_the_plan_found_at_the_start_is_saved_and_followed(tmp_path):
+    """A later file that would be sniffed otherwise is read by the plan."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    rows = "".join(f"{i};{'-' if i % 9 == 0 else i / 8};{'yes' if i % 2 else 'no'}.\n" for i in range(4000))
+    source = folder / "loans.txt"
+    source.write_text("# export\na;b;y\n" + rows + "1;2\n", encoding="latin-1")
+    report = init_project(source, "y", folder, InitOptions(encoding="latin-1", trailing_dots=("y",)))
+    config, _ = load_project(report.layout)
+    data = config.data
+    assert (data.format, data.separator, data.header, data.comment) == ("csv", ";", True, "#")
+    assert (data.encoding, data.quoted, data.missing[-1], data.trailing_dots) == (
+        "latin-1",
+        True,
+        "-",
+        ("y",),
+    )
+    assert {name: value for name, value, _ in reading_plan(data)} == {
+        "format": "csv",
+        "encoding": "latin-1",
+        "header": True,
+        "separator": ";",
+        "quoted": True,
+        "comment": "#",
+        "missing": data.missing,
+        "trailing_dots": ("y",),
+        "max_bad_rows": 0.001,
+    }
+    again = read_source(source_path(report.layout, data), data)
+    assert again.table.equals(report.reading.table)
+    assert reading_plan(again.plan) == reading_plan(data)
+    assert config.project.positive == "yes"
+    assert report.quarantined is not None
+    assert report.quarantined.parent == report.layout.quarantine
+    source.write_text("a;b;y\n" + "1,5;2,5;no\n" * 10)
+    assert read_table(source, data)["a"].to_list()[0] == "1,5"
+
+
+def test_a_password_written_out_never_reaches_the_settings(tmp_path):
+    with pytest.raises(ConfigError, match="environment variable") as caught:
+        init_project(
+            "postgresql://ada:geheim@localhost/db", "y", tmp_path / "new", InitOptions(query="select 1")
+        )
+    assert "geheim" not in caught.value.message
+    assert not (tmp_path / "new").exists()

@@ -133,7 +133,8 @@ def test_last_line_without_newline(tmp_path):
         (b"\x00\x01\x02\x03" * 9, "zero bytes", ""),
         (b"1,2,x\n3,4,y\n", "2 numbers among 3 fields", "line 1"),
         (b"word\n1\n2\n", "one field in the first line", ""),
-        (gzip.compress(b"a,b\n1,2\n"), "a gzip archive", ""),
+        (gzip.compress(b"a,b\n1,2\n" * 99)[:30], "cut off or damaged", ""),
+        (gzip.compress(b""), "an empty file", ""),
         (b"PK\x03\x04rest", "a zip archive or an Excel workbook", ""),
     ],
 )

@@ -12,7 +12,7 @@ import typer
 
 from slipway import __version__
 from slipway.base.errors import SlipwayError
-from slipway.cli import building, data, planning, records, serving
+from slipway.cli import building, data, planning, records, serving, starting
 from slipway.cli.demo import command as demo
 from slipway.cli.output import console, emit, set_json, wants_json
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+starting.register(app)
 building.register(app)
 serving.register(app)
 data.register(app)

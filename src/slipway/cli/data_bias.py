@@ -55,6 +55,7 @@ def bias(
     """
     from slipway.data.bias import bias_report
     from slipway.data.bias_proxies import proxies
+    from slipway.data.locations import locate
     from slipway.data.project import load_project
     from slipway.data.source import read_table, source_path
 
@@ -65,7 +66,7 @@ def bias(
     target, task = config.project.target, config.project.task
     chosen = config.project.positive if positive is None else positive
     found: list[ProxyReport] = []
-    with progress(f"reading {path.name}") as told:
+    with progress(f"reading {locate(path).stem}") as told:
         rows = read_table(path, config.data)
         report = bias_report(rows, columns, target, task, positive=chosen, level=level, min_group=min_group)
         features = _features(contract, rows, columns)

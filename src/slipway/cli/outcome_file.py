@@ -50,7 +50,7 @@ def add_outcomes(opened: Opened, bundle: Bundle, file: Path, clock: Clock) -> Ac
     """
     layout, endpoint = opened.layout, opened.config.project.name
     classes = None if bundle.task == "regression" else ClassIndex(bundle.classes)
-    table = read_table(file, Data(source=str(file)))
+    table = read_table(file, Data(source=str(file), max_bad_rows=0.0))
     for name in ("id", "value"):
         if name not in table.columns:
             raise SourceError(

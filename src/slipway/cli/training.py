@@ -98,6 +98,8 @@ def _show(result: TrainResult) -> None:
         ["gate", "passed", "why"],
         [(gate.name, gate.passed, gate.message) for gate in result.gates],
     )
+    if result.set_aside:
+        say(f"[yellow]note[/] {result.set_aside:,} rows could not be read; they lie in .slipway/quarantine")
     for finding in result.findings:
         say(f"[yellow]flagged[/] {finding.message}")
     say(result.selection.message)

@@ -15,7 +15,9 @@ from slipway.base.layout import Layout
 from slipway.base.vocabulary import Task, Value
 from slipway.data.contract import Column, Contract, dump_contract, load_contract, toml_value
 from slipway.data.inference import Hints, Inference, infer
-from slipway.data.source import read_table
+from slipway.data.locations import locate, relocated
+from slipway.data.reading import Reading, quarantine
+from slipway.data.source import read_source
 from slipway.data.tables import matching
 
 
@@ -27,9 +29,19 @@ class InitOptions:
     name: str | None = None
     owner: str = ""
     task: Task | None = None
+    #: What to ask a database.
+    query: str | None = None
+    #: Of a workbook.
+    sheet: str | None = None
+    #: Default: UTF-8.
+    encoding: str | None = None
     #: Names of all columns of a file without a header line.
     columns: tuple[str, ...] = ()
+    #: Whether the first line holds names; default: seen.
+    header: bool | None = None
     separator: str | None = None
+    #: Columns whose values lose a dot at their end.
+    trailing_dots: tuple[str, ...] = ()
     #: Default: the markers of ``slipway.base.config.Data``.
     missing: tuple[str, ...] | None = None
     time: str | None = None
@@ -45,8 +57,16 @@ class InitReport:
     """What ``init_project`` made."""
 
     layout: Layout
-    rows: int
+    #: The table and how it was read; its plan stands in slipway.toml now.
+    reading: Reading
     inference: Inference
+    #: Where the rows lie that could not be read.
+    quarantined: Path | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows that were read."""
+        return self.reading.table.height
 
     @property
     def contract(self) -> Contract:
@@ -57,38 +77,41 @@ class InitReport:
 _NO_OPTIONS = InitOptions()
 
 
-def init_project(file: Path, target: str, folder: Path, options: InitOptions = _NO_OPTIONS) -> InitReport:
+def init_project(
+    source: Path | str, target: str, folder: Path, options: InitOptions = _NO_OPTIONS
+) -> InitReport:
     """Read a table, infer its contract, and write ``slipway.toml`` and ``contract.toml``.
 
     Nothing is written unless all of it can be.
 
     Args:
-        file: CSV or Parquet.
+        source: a file of one of the formats that Slipway reads, or the URL of an object or a database.
         target: the column to predict.
         folder: of the project; made when absent.
         options: what the user knows better than the data.
 
     Raises:
         ConflictError: the folder is a project already, and ``options.force`` is not set.
-        SourceError, TargetError, DataError, UsageError: see ``read_table`` and ``infer``.
+        SourceError, TargetError, DataError, UsageError: see ``read_source`` and ``infer``.
         StoreError: the folder cannot be written.
     """
     layout = Layout(folder)
     if not options.force:
         _refuse_existing(layout)
-    table = read_table(file, _reading(str(file), options))
+    reading = read_source(source, _reading(str(source), options))
     hints = Hints(options.task, options.time, options.group, options.exclude)
-    inference = infer(table, target, hints)
+    inference = infer(reading.table, target, hints)
     settings = render_settings(
-        _reading(_relative(file, folder), options),
+        msgspec.structs.replace(reading.plan, source=relocated(source, folder)),
         inference,
-        name=options.name or _project_name(file.stem),
+        name=options.name or _project_name(locate(source).stem),
         owner=options.owner,
     )
     parse_config(settings)
     try:
         layout.create()
         (layout.state / ".gitignore").write_text("*\n", encoding="utf-8")
+        quarantined = quarantine(layout, reading)
         write_atomic(layout.contract, dump_contract(inference.contract).encode())
         write_atomic(layout.config, settings.encode())
     except OSError as error:
@@ -98,7 +121,7 @@ def init_project(file: Path, target: str, folder: Path, options: InitOptions = _
             where=str(folder),
             next_step="choose another folder, or mend its permissions",
         ) from None
-    return InitReport(layout, table.height, inference)
+    return InitReport(layout, reading, inference, quarantined)
 
 
 def load_project(layout: Layout) -> tuple[Config, Contract]:
@@ -168,19 +191,18 @@ def _reading(source: str, options: InitOptions) -> Data:
     plain = Data(source=source)
     return Data(
         source=source,
+        query=options.query,
+        sheet=options.sheet,
+        encoding=options.encoding or plain.encoding,
         columns=options.columns,
+        header=options.header,
         separator=options.separator,
+        trailing_dots=options.trailing_dots,
         missing=plain.missing if options.missing is None else options.missing,
         time=options.time,
         group=options.group,
         exclude=options.exclude,
     )
-
-
-def _relative(file: Path, folder: Path) -> str:
-    """The path as seen from the project: relative inside it, so that the folder can move; else absolute."""
-    source, root = file.resolve(), folder.resolve()
-    return source.relative_to(root).as_posix() if source.is_relative_to(root) else str(source)
 
 
 def _project_name(stem: str) -> str:
@@ -203,10 +225,7 @@ def render_settings(data: Data, inference: Inference, *, name: str, owner: str =
         _setting("owner", owner, "the team to ask"),
         "",
         "[data]",
-        f"source = {toml_value(data.source)}  # CSV or Parquet; a relative path starts at this folder",
-        _setting("columns", data.columns, "names for a file without a header line"),
-        _setting("separator", data.separator, "default: found from the first lines"),
-        _setting("missing", data.missing, "texts that mean: no value", shown=data.missing == _MARKERS),
+        *_reading_plan(data),
         _setting(
             "time",
             contract.time.name if contract.time else None,
@@ -219,9 +238,52 @@ def render_settings(data: Data, inference: Inference, *, name: str, owner: str =
     return "\n".join(lines)
 
 
-_MARKERS = Data(source="").missing
+_PLAIN = Data(source="")
+
+#: Each reading setting: what it does, and the formats that use it (none: databases too).
+_READING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("format", "csv, jsonl, parquet, arrow or excel", ()),
+    ("encoding", "of the text", ("csv", "jsonl")),
+    ("columns", "names for a file without a header line", ("csv", "excel")),
+    ("header", "whether the first line holds names", ("csv", "excel")),
+    ("separator", "between the fields", ("csv",)),
+    ("quoted", "whether double quotes hold a value together, or are text", ("csv",)),
+    ("comment", "what a line starts with that is no row", ("csv",)),
+    ("sheet", "of the workbook", ("excel",)),
+    ("missing", "texts that mean: no value", ("csv", "jsonl", "excel")),
+    ("trailing_dots", "columns whose values lose a dot at their end", ()),
+    ("max_bad_rows", "largest share of rows that may be set aside as unreadable", ("csv", "jsonl")),
+)
+
+
+def reading_plan(data: Data) -> list[tuple[str, Value | tuple[str, ...], str]]:
+    """How a source is read: name, value and meaning of each setting that it needs."""
+    found: list[tuple[str, Value | tuple[str, ...], str]] = []
+    for key, note, formats in _READING:
+        value = getattr(data, key)
+        if value != getattr(_PLAIN, key) or (data.format in formats and value not in (None, ())):
+            found.append((key, value, note))
+    return found
+
+
+def _reading_plan(data: Data) -> list[str]:
+    """The plan as settings: what was found stands as a value, so that it is never guessed again."""
+    lines = [f"source = {toml_value(data.source)}  # a relative path starts at this folder"]
+    if data.query is not None:
+        lines.append(f"query = {toml_value(data.query)}  # what the database is asked")
+    planned = {key for key, _, _ in reading_plan(data)}
+    for key, note, formats in _READING:
+        value = getattr(data, key)
+        if key in planned and value != getattr(_PLAIN, key):
+            lines.append(f"{key} = {toml_value(value)}  # {note}")
+        elif data.format in formats:
+            lines.append(_setting(key, value, note, shown=True))
+    return lines
+
 
 _EXAMPLES: dict[str, str] = {
+    "comment": '"#"',
+    "sheet": '"2024"',
     "columns": '["age", "income"]',
     "separator": '";"',
     "time": '"timestamp"',

@@ -115,7 +115,7 @@ def _adbc(
     return pl.DataFrame(columns)
 
 
-def _column(name: str, values: pa.ChunkedArray, data: Data, place: Location) -> pl.Series | None:
+def _column(name: str, values: Any, data: Data, place: Location) -> pl.Series | None:
     """One column in a type that Polars has; None when it has none and may be left out."""
     kind = getattr(values.type, "type_name", "")
     if isinstance(values.type, pa.UuidType):
@@ -137,7 +137,7 @@ def _column(name: str, values: pa.ChunkedArray, data: Data, place: Location) -> 
     return series.cast(pl.Float64) if kind == "numeric" else series
 
 
-def _storage(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def _storage(values: Any) -> Any:
     """The plain values under an extension type: numeric, json, uuid."""
     if not isinstance(values.type, pa.BaseExtensionType):
         return values

@@ -61,10 +61,10 @@ def refuse_many(rejected: Sequence[Rejected], rows: int, data: Data, where: str)
         SourceError: names the first row, and counts the others.
     """
     if len(rejected) > data.max_bad_rows * (rows + len(rejected)):
-        raise rejection(rejected, where)
+        raise _rejection(rejected, where)
 
 
-def rejection(rejected: Sequence[Rejected], where: str) -> SourceError:
+def _rejection(rejected: Sequence[Rejected], where: str) -> SourceError:
     """The error that names the first of the rows that cannot be read."""
     first, others = rejected[0], len(rejected) - 1
     return SourceError(

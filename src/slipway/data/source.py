@@ -20,7 +20,7 @@ from slipway.data.delimited import read_delimited
 from slipway.data.json_lines import read_json_lines
 from slipway.data.locations import Location, locate, rooted
 from slipway.data.queries import read_query
-from slipway.data.reading import Reader, Reading, rejection
+from slipway.data.reading import Reader, Reading
 from slipway.data.remote import fetch
 from slipway.data.tables import canonical, matching
 from slipway.data.workbooks import read_workbook
@@ -95,11 +95,11 @@ def read_source(source: Path | str, data: Data) -> Reading:
 
 
 def read_table(source: Path | str, data: Data) -> pl.DataFrame:
-    """Read a table of which every row must be readable; for the rest see ``read_source``."""
-    reading = read_source(source, data)
-    if reading.rejected:
-        raise rejection(reading.rejected, locate(source).shown)
-    return reading.table
+    """The table of ``read_source``, for callers that do not show how it was read.
+
+    Rows that cannot be read are left out as long as their share is at most ``data.max_bad_rows``.
+    """
+    return read_source(source, data).table
 
 
 def _without_dots(table: pl.DataFrame, data: Data) -> pl.DataFrame:

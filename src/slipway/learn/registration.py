@@ -58,6 +58,7 @@ class TrainResult:
         findings: what the contract check flagged.
         latency: of one row, in this process.
         seconds: wall time of the run.
+        set_aside: rows of the source that could not be read; they lie in the quarantine folder.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class TrainResult:
     findings: tuple[Finding, ...]
     latency: Latency
     seconds: float
+    set_aside: int = 0
 
 
 def place_bundle(

@@ -27,8 +27,9 @@ from slipway.base.layout import Layout
 from slipway.base.vocabulary import VersionName
 from slipway.data.check import check_table
 from slipway.data.contract import Contract, contract_digest
+from slipway.data.reading import quarantine
 from slipway.data.snapshot import load_manifest, take_snapshot
-from slipway.data.source import read_table, source_path
+from slipway.data.source import read_source, source_path
 from slipway.data.tables import canonical
 from slipway.learn.budget import Budget, Progress, Report, silent
 from slipway.learn.candidates import Candidate, constant, fit_candidates
@@ -159,10 +160,15 @@ def train(
 def _run(job: _Job, database: Database, df: pl.DataFrame | None, champion: Bundle | None) -> TrainResult:
     job.begin("read", "reading the table")
     data = job.config.data
-    table = (
-        read_table(source_path(job.layout, data), data) if df is None else canonical(df, exclude=data.exclude)
-    )
-    lineage = _start(job, database, table, None if df is not None else source_path(job.layout, data))
+    if df is not None:
+        table, file, set_aside = canonical(df, exclude=data.exclude), None, 0
+    else:
+        file = source_path(job.layout, data)
+        reading = read_source(file, data)
+        quarantine(job.layout, reading)
+        table, set_aside = reading.table, len(reading.rejected)
+    lineage = _start(job, database, table, file if isinstance(file, Path) else None)
+    lineage["rows_set_aside"] = set_aside
     try:
         return _train(job, database, table, lineage, champion)
     except BaseException as error:
@@ -230,6 +236,7 @@ def _train(
         train_rows=prepared.train.height,
         held_out_rows=prepared.held_out.height,
         findings=report.findings,
+        set_aside=int(lineage["rows_set_aside"] or 0),
         latency=measure_latency(bundle, judgement.golden.rows, job.budget.now),
         seconds=job.budget.spent,
     )
