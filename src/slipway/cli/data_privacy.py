@@ -127,10 +127,11 @@ def _listed(text: str) -> list[str]:
 
 
 def _read(opened: Opened, file: Path | None) -> pl.DataFrame:
+    from slipway.data.locations import locate
     from slipway.data.source import read_table, source_path
 
     path = file or source_path(opened.layout, opened.config.data)
-    with progress(f"reading {path.name}"):
+    with progress(f"reading {locate(path).stem}"):
         return read_table(path, opened.config.data)
 
 
