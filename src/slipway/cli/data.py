@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from slipway.cli import data_bias, data_privacy, data_snapshots
+from slipway.cli import data_bias, data_contract, data_privacy, data_snapshots
 
 data = typer.Typer(name="data", no_args_is_help=True, help="What is known of the project's tables.")
 data_snapshots.register(data)
 data_bias.register(data)
 data_privacy.register(data)
+data_contract.register(data)
 
 
 def register(app: typer.Typer) -> None:
