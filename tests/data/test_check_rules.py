@@ -70,6 +70,36 @@ def test_a_forbidden_feature_says_why_and_an_ignored_one_is_fine():
     assert check_table(table, Contract(columns=(ignored, other, TARGET))).findings == ()
 
 
+def test_of_an_ignored_column_only_uniqueness_is_judged():
+    key = Column(name="x", type="int", role="ignore", unique=True, min=0, max_missing=0, required=True)
+    contract = Contract(columns=(key, Column(name="z", type="int"), TARGET))
+
+    def found(x):
+        table = pl.DataFrame({"x": x, "z": [1] * len(x), "y": [1] * len(x)}, strict=False)
+        return [(f.rule, f.severity, f.rows) for f in check_table(table, contract).findings]
+
+    assert found([-3, 4, None, None]) == []
+    assert found([4, 4, 5]) == [("unique", "flag", 1)]
+    assert found(["b", "a", "b"]) == [("unique", "flag", 1)]
+    assert found([1.5, float("nan"), float("nan")]) == []
+    assert found([[1], [1]]) == []
+
+
+def test_uniqueness_over_many_batches(tmp_path):
+    """Rising values need no second look; others are counted, wherever the repeats lie."""
+    contract = Contract(columns=(Column(name="x", type="int", unique=True), TARGET))
+    rising = pl.DataFrame({"x": range(300_000), "y": [1] * 300_000})
+    for name, table, repeats in (
+        ("rising", rising, 0),
+        ("falling", rising.reverse(), 0),
+        ("twice", pl.concat([rising, rising.head(5)]), 5),
+    ):
+        path = tmp_path / f"{name}.parquet"
+        table.write_parquet(path, row_group_size=10_000)
+        found = check_lazy(pl.scan_parquet(path), contract).findings
+        assert [f.rows for f in found] == [repeats] * (repeats > 0)
+
+
 NOW = datetime(2020, 1, 10, tzinfo=UTC)
 
 

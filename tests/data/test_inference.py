@@ -216,3 +216,28 @@ def test_shared_tables(shared, file, target, task, time):
 def test_sms_says_that_text_is_not_read(shared):
     with pytest.raises(DataError, match="free text"):
         infer(read_table(shared / "sms_spam" / "SMSSpamCollection", Data(source="x")), "Label")
+
+
+def test_ids_are_unique_and_open_categories_have_a_longest_text():
+    rows = 600
+    table = pl.DataFrame(
+        {
+            "customer_id": [(at * 7919) % 1000 + 5000 for at in range(rows)],
+            "code": [f"k{at:04d}" for at in range(rows)],
+            "town": [f"town {at % 150}" for at in range(rows)],
+            "y": [at % 2 for at in range(rows)],
+        }
+    )
+    contract = infer(table, "y").contract
+    code, town, key = (contract.column(name) for name in ("code", "town", "customer_id"))
+    assert (code.role, code.unique) == ("ignore", True)
+    assert (key.role, key.unique) == ("ignore", True)
+    assert (town.role, town.allowed, town.max_length) == ("feature", None, 16)
+    assert check_table(table, contract).findings == ()
+    doubled = check_table(pl.concat([table, table.head(3)]), contract)
+    assert [(f.column, f.rule, f.rows) for f in doubled.findings] == [
+        ("customer_id", "unique", 3),
+        ("code", "unique", 3),
+    ]
+    long = check_table(table.with_columns(town=pl.lit("x" * 17)), contract)
+    assert [(f.column, f.rule, f.severity) for f in long.findings] == [("town", "length", "flag")]

@@ -13,7 +13,7 @@ from slipway.base.errors import ContractError, SourceError
 from slipway.base.quantities import parse_duration
 from slipway.data.contract import Column, Contract, Rule, Severity
 from slipway.data.expressions import Expression
-from slipway.data.measures import ColumnPlan, new_levels, plan_column
+from slipway.data.measures import ColumnPlan, new_levels, plan_column, plan_ignored
 from slipway.data.tablerules import compile_table_rule
 from slipway.data.tables import canonical
 
@@ -88,8 +88,8 @@ def check_lazy(frame: pl.LazyFrame, contract: Contract, *, now: datetime | None 
     missing values, an old table and rows that break a rule: the encoder gives each of them its place, and
     the monitors watch them.
 
-    Two things may take a second pass over one column: how many different new levels there are, and
-    whether values are unique that do not come in rising order.
+    Of an ignored column only ``unique`` is judged. Two things may take a second pass over one column: how
+    many different new levels there are, and whether values are unique that do not come in rising order.
 
     Args:
         frame: any Polars table that ``slipway.data.tables.canonical`` takes, such as
@@ -129,17 +129,17 @@ def _plan(frame: pl.LazyFrame, contract: Contract) -> tuple[pl.DataFrame, list[C
     schema = frame.collect_schema()
     ignored = [column.name for column in contract.columns if column.role == "ignore"]
     plain = canonical(pl.DataFrame(schema=schema), exclude=ignored)
-    plans = [
-        plan_column(column, schema[column.name], plain[column.name].dtype)
-        for column in contract.columns
-        if column.role != "ignore" and column.name in plain.columns
-    ]
+    plans: list[ColumnPlan] = []
+    for column in contract.columns:
+        if column.name in plain.columns and (column.role != "ignore" or column.unique):
+            plan = plan_ignored if column.role == "ignore" else plan_column
+            plans.append(plan(column, schema[column.name], plain[column.name].dtype))
     return plain, plans
 
 
 def _rules(contract: Contract, plans: Sequence[ColumnPlan]) -> list[tuple[Rule, Expression | None, pl.Expr]]:
     """Each rule with a count of the rows that break it; without an expression when it cannot be judged."""
-    values = {plan.column.name: plan.value for plan in plans}
+    values = {plan.column.name: plan.value for plan in plans if plan.column.role != "ignore"}
     made: list[tuple[Rule, Expression | None, pl.Expr]] = []
     for rule in contract.rules:
         expression = contract.expression(rule)
@@ -223,6 +223,8 @@ def _value_findings(
     frame: pl.LazyFrame, plan: ColumnPlan, counts: _Counts, rows: int, now: datetime | None
 ) -> list[Finding]:
     column = plan.column
+    if column.role == "ignore":
+        return _repeat_findings(frame, plan, rows - counts["missing"])
     found = _missing_findings(column, counts["missing"], rows)
     for judge in (_number_findings, _word_findings):
         found += judge(column, counts)
@@ -231,7 +233,7 @@ def _value_findings(
     if counts.get("odd"):
         observed = f"other text in {counts['odd']} rows"
         found.append(_finding(column, "datetime", "reject", "ISO 8601 times", observed, counts["odd"]))
-    if column.unique and not (plan.order is not None and plan.order.proves_unique):
+    if column.unique:
         found += _repeat_findings(frame, plan, rows - counts["missing"])
     if now is not None and counts.get("newest") is not None:
         found += _age_findings(column, counts["newest"], now, rows)
@@ -298,7 +300,9 @@ def _level_finding(frame: pl.LazyFrame, plan: ColumnPlan, new: int) -> Finding:
 def _repeat_findings(frame: pl.LazyFrame, plan: ColumnPlan, present: int) -> list[Finding]:
     column, value = plan.column, plan.value
     assert value is not None
-    if column.type == "float":
+    if plan.order is not None and plan.order.proves_unique:
+        return []
+    if column.type == "float" and column.role != "ignore":
         value = value.fill_nan(None)
     distinct = frame.select(value.drop_nulls().n_unique()).collect(engine="streaming").item()
     if distinct == present:

@@ -216,9 +216,11 @@ def _most_missing(share: float) -> float:
 def _number(series: pl.Series, present: pl.Series, distinct: int, kind: ColumnType, missing: float) -> Column:
     if kind == "int" and distinct == len(series):
         if bool((series.diff().drop_nulls() == 1).all()):
-            return Column(name=series.name, type=kind, role="ignore", reason="a row number")
+            return Column(name=series.name, type=kind, role="ignore", unique=True, reason="a row number")
         if _ID_NAME.search(series.name) and len(series) >= _ID_ROWS:
-            return Column(name=series.name, type=kind, role="ignore", reason="an id: all values differ")
+            return Column(
+                name=series.name, type=kind, role="ignore", unique=True, reason="an id: all values differ"
+            )
     low, high = _range(present, kind)
     return Column(name=series.name, type=kind, max_missing=missing, min=low, max=high)
 
@@ -267,10 +269,22 @@ def _words(name: str, present: pl.Series, distinct: int, missing: float) -> Colu
         )
     if share > _ID_SHARE and len(present) >= _ID_ROWS:
         return Column(
-            name=name, type="text", role="ignore", reason="an id: nearly every row has its own value"
+            name=name,
+            type="text",
+            role="ignore",
+            unique=distinct == len(present),
+            reason="an id: nearly every row has its own value",
         )
-    levels = tuple(present.unique().sort().to_list()) if distinct <= _MOST_LEVELS else None
-    return Column(name=name, type="category", max_missing=missing, allowed=levels)
+    if distinct <= _MOST_LEVELS:
+        levels = tuple(present.unique().sort().to_list())
+        return Column(name=name, type="category", max_missing=missing, allowed=levels)
+    return Column(name=name, type="category", max_missing=missing, max_length=_longest(present))
+
+
+def _longest(present: pl.Series) -> int:
+    """Twice the longest text seen: what is longer is most likely two fields in one, or another column."""
+    longest = present.str.len_chars().max()
+    return 2 * longest if isinstance(longest, int) else 0
 
 
 def _time_column(df: pl.DataFrame, described: list[Column]) -> str | None:

@@ -91,12 +91,28 @@ def plan_column(column: Column, stored: DataType, plain: DataType) -> ColumnPlan
     if value is not None:
         for rules in (_numbers, _words, _times):
             rules(column, value, measures)
-        if column.unique and (stored.is_integer() or stored.is_temporal()) and "overflow" not in measures:
-            order = Order()
-            measures["order"] = cells.map_batches(
-                order.watch, return_dtype=pl.Boolean, is_elementwise=True
-            ).sum()
+        order = _watch_order(column, cells, stored, measures)
     return ColumnPlan(column, TYPE_NAMES[plain.base_type()], value, measures, order)
+
+
+def plan_ignored(column: Column, stored: DataType, plain: DataType) -> ColumnPlan:
+    """Plan a column that no model reads: nothing but whether its values are unique."""
+    cells = pl.col(column.name)
+    if plain == pl.Float64:
+        cells = cells.cast(pl.Float64).fill_nan(None)
+    measures = {"missing": cells.null_count()}
+    order = _watch_order(column, cells, stored, measures)
+    return ColumnPlan(column, TYPE_NAMES[plain.base_type()], cells, measures, order)
+
+
+def _watch_order(
+    column: Column, cells: pl.Expr, stored: DataType, measures: dict[str, pl.Expr]
+) -> Order | None:
+    if not column.unique or not (stored.is_integer() or stored.is_temporal()) or stored.base_type() in _WIDE:
+        return None
+    order = Order()
+    measures["order"] = cells.map_batches(order.watch, return_dtype=pl.Boolean, is_elementwise=True).sum()
+    return order
 
 
 def _value(
