@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.data.amendments import amendments
@@ -124,6 +124,7 @@ def contracts(draw):
     return contract(*made, min_rows=draw(st.integers(1, 2)))
 
 
+@settings(deadline=None)
 @given(contracts(), contracts())
 def test_none_exactly_when_equal(one, other):
     same = msgspec.json.encode(one, order="deterministic") == msgspec.json.encode(
