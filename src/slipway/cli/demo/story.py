@@ -251,7 +251,8 @@ def _metrics(metrics: dict[str, Any]) -> str:
 
 
 def run_demo(folder: Path, *, keep_serving: bool) -> Ending:
-    """Play the whole demo in ``folder``."""
+    """Play the whole demo in ``folder``. What it started is stopped on SIGTERM too, as on Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stage = Stage(folder)
     stage.folder.mkdir(parents=True, exist_ok=True)
     return Story(stage).tell(keep_serving=keep_serving)
