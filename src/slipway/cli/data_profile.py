@@ -111,7 +111,7 @@ def _show(made: Profile) -> None:
                 column.missing,
                 column.distinct,
                 _middle(column),
-                None if column.relation is None else f"{max(0.0, column.relation.explained):.1%}",
+                None if column.relation is None else f"{column.relation.explained:.1%}",
             )
             for column in made.columns
         ],

@@ -24,6 +24,7 @@ from slipway.data.profile_scan import (
     SAMPLE,
     ColumnScan,
     Scan,
+    Window,
     fine_counts,
     plain,
     scan,
@@ -99,7 +100,7 @@ def profile_table(
 
 def _passes(
     rows: pl.LazyFrame, options: ProfileOptions, progress: Callable[[float, str], None]
-) -> tuple[Scan, dict[str, NDArray[np.int64]], dict[str, tuple[float, float]]]:
+) -> tuple[Scan, dict[str, NDArray[np.int64]], dict[str, Window]]:
     total = int(rows.select(pl.len()).collect(engine="streaming").item())
 
     def seen(n: int) -> None:
@@ -113,7 +114,7 @@ def _passes(
         batch=options.batch,
         sample=options.sample,
     )
-    windows: dict[str, tuple[float, float]] = {}
+    windows: dict[str, Window] = {}
     if passed.rows > passed.sample.height:
         windows = {
             name: window
@@ -124,21 +125,25 @@ def _passes(
     return passed, fine_counts(rows, windows, batch=options.batch), windows
 
 
-def _window(sampled: pl.Series, column: ColumnScan) -> tuple[float, float] | None:
+def _window(sampled: pl.Series, column: ColumnScan) -> Window | None:
     """The range that the second pass divides finely: the sample's bulk with a little room."""
     values = sampled.drop_nulls().cast(pl.Float64).to_numpy()
     if values.size < 2 or column.low is None or column.high is None:
         return None
-    low, high = (float(edge) for edge in np.quantile(values, [0.0005, 0.9995]))
+    low, early, centre, late, high = (
+        float(edge) for edge in np.quantile(values, [0.0005, 0.25, 0.5, 0.75, 0.9995])
+    )
     room = 0.02 * (high - low)
     low, high = max(low - room, float(column.low)), min(high + room, float(column.high))
-    return (low, high) if np.isfinite(high - low) and high > low else None
+    if not (np.isfinite(high - low) and high > low):
+        return None
+    return Window(low, high, centre, (late - early) / 4 or (high - low) / 100)
 
 
 def _judged(
     passed: Scan,
     fine: dict[str, NDArray[np.int64]],
-    windows: dict[str, tuple[float, float]],
+    windows: dict[str, Window],
     source: str,
     options: ProfileOptions,
     skipped: tuple[str, ...],
@@ -235,7 +240,7 @@ def _correlations(passed: Scan, columns: dict[str, ColumnProfile]) -> tuple[Corr
     return tuple(sorted(found, key=lambda pair: -abs(pair.value))[:_CORRELATIONS_KEPT])
 
 
-def _method(passed: Scan, windows: dict[str, tuple[float, float]]) -> tuple[str, ...]:
+def _method(passed: Scan, windows: dict[str, Window]) -> tuple[str, ...]:
     """What is exact and what is not, in sentences."""
     said = [
         "Counts, missing values, ranges, means, correlations and text lengths are over all rows.",

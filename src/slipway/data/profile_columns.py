@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polars.datatypes import DataTypeClass
 
 from slipway.data.profile_facts import ColumnProfile, Histogram, Kind, Level, Numbers, Texts
-from slipway.data.profile_scan import FINE_BINS, ColumnScan, Scan
+from slipway.data.profile_scan import ColumnScan, Scan, Window
 from slipway.data.profile_sketches import Floats
 from slipway.data.tables import moments
 
@@ -47,7 +47,7 @@ _TYPES: dict[DataTypeClass, str] = {
 
 
 def describe(
-    column: ColumnScan, scan: Scan, fine: NDArray[np.int64] | None, window: tuple[float, float] | None
+    column: ColumnScan, scan: Scan, fine: NDArray[np.int64] | None, window: Window | None
 ) -> ColumnProfile:
     """One column, without its relation to the target.
 
@@ -55,10 +55,11 @@ def describe(
         column: what the pass kept.
         scan: the pass.
         fine: counts of the second pass over ``window``, where there was one.
-        window: low and high of ``fine``.
+        window: the bins of ``fine``.
     """
     sampled = scan.sample[column.name]
     times = time_values(sampled)
+    whole = scan.rows == scan.sample.height
     kind = _kind(column, scan.rows, sampled, times is not None)
     numbers = days = None
     if times is not None and column.distinct:
@@ -74,8 +75,10 @@ def describe(
         type=_TYPES.get(column.dtype.base_type(), "time"),
         kind=kind,
         missing=column.missing,
-        distinct=min(column.distinct, scan.rows - column.missing),
-        distinct_exact=column.distinct_exact,
+        distinct=sampled.drop_nulls().n_unique()
+        if whole
+        else min(column.distinct, scan.rows - column.missing),
+        distinct_exact=whole or column.distinct_exact,
         levels=levels,
         withheld=withheld,
         numbers=numbers,
@@ -179,7 +182,7 @@ def _numbers(
     scan: Scan,
     sampled: pl.Series,
     fine: NDArray[np.int64] | None,
-    window: tuple[float, float] | None,
+    window: Window | None,
 ) -> Numbers | None:
     if column.low is None or column.high is None:
         return None
@@ -187,6 +190,7 @@ def _numbers(
     values, weights = _weighted(column, sampled, fine, window)
     low, high = float(column.low), float(column.high)
     mean = float(np.average(values, weights=weights)) if place is None else float(scan.moments.means()[place])
+    mean = mean if np.isfinite(mean) else float(np.median(values))
     std = 0.0 if place is None else float(np.nan_to_num(scan.moments.deviations()[place]))
     quantiles = dict(zip(QUANTILES, _quantiles(values, weights, low, high), strict=True))
     return Numbers(
@@ -203,16 +207,14 @@ def _numbers(
 
 
 def _weighted(
-    column: ColumnScan, sampled: pl.Series, fine: NDArray[np.int64] | None, window: tuple[float, float] | None
+    column: ColumnScan, sampled: pl.Series, fine: NDArray[np.int64] | None, window: Window | None
 ) -> tuple[Floats, Floats]:
     """Values in ascending order and the rows that each stands for: counted, or else sampled."""
     if column.counts is not None:
         values = np.array([float(value) for value in column.counts if isinstance(value, (int, float))])
         weights = np.array(list(column.counts.values()), dtype=np.float64)
     elif fine is not None and window is not None:
-        width = (window[1] - window[0]) / FINE_BINS
-        centres = window[0] + width * (np.arange(FINE_BINS) + 0.5)
-        values = np.concatenate([[column.low or 0.0], centres, [column.high or 0.0]])
+        values = np.concatenate([[column.low or 0.0], window.middles(), [column.high or 0.0]])
         weights = fine.astype(np.float64)
     else:
         values = sampled.drop_nulls().cast(pl.Float64).to_numpy()

@@ -10,7 +10,7 @@ from slipway.data.profile_facts import ColumnProfile, Finding
 from slipway.data.profile_view import View, percent
 
 _LOOKED_AT = 20_000
-_NUMBER = r"^[+-]?\d[\d.,]*$"
+_NUMBER = r"^[+-]?(\d+|\d{1,3}(,\d{3})+)([.,]\d+)?$"
 _DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 #: A second way of writing that fewer rows than this use is an accident; more is a mix.
 _LEAST = 0.001

@@ -50,7 +50,9 @@ def labels(target: pl.Series, task: Task) -> Labels:
     present = target.drop_nulls()
     if task == "regression":
         return Labels(task, rows, present.cast(pl.Float64).to_numpy()[:, None], ())
-    whole = present.dtype == pl.Float64 and bool((present == present.floor()).all())
+    whole = present.dtype == pl.Float64 and bool(
+        ((present == present.floor()) & (present.abs() < 2.0**53)).all()
+    )
     text = (present.cast(pl.Int64) if whole else present).cast(pl.String)
     counted = text.value_counts(name="rows of it").sort(["rows of it", text.name], descending=[True, False])
     classes = tuple(counted.to_series(0).to_list())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -332,29 +333,59 @@ def _matrix(table: pl.DataFrame, numeric: list[str]) -> Floats:
     return np.array(floats.to_numpy(), order="F")
 
 
+class Window(NamedTuple):
+    """A range divided finely where the values are dense: equal bins of asinh((value - centre) / scale).
+
+    Args:
+        low, high: ends of the range, low < high.
+        centre: of the dense part, such as the median.
+        scale: width of the dense part, more than 0.
+    """
+
+    low: float
+    high: float
+    centre: float
+    scale: float
+
+    def places(self, values: Floats) -> NDArray[np.int64]:
+        """(n,) bins of (n,) finite values: 0 below, 1 to ``FINE_BINS`` within, then above."""
+        start, width = self._start_and_width()
+        bent = np.arcsinh((values - self.centre) / self.scale)
+        places = np.floor((bent - start) / width)
+        np.clip(places, 0, FINE_BINS - 1, out=places)
+        places[values < self.low] = -1
+        places[values > self.high] = FINE_BINS
+        return places.astype(np.int64) + 1
+
+    def middles(self) -> Floats:
+        """(FINE_BINS,) a value in the middle of each bin."""
+        start, width = self._start_and_width()
+        return np.sinh(start + width * (np.arange(FINE_BINS) + 0.5)) * self.scale + self.centre
+
+    def _start_and_width(self) -> tuple[float, float]:
+        start, end = np.arcsinh((np.array([self.low, self.high]) - self.centre) / self.scale)
+        return float(start), float(end - start) / FINE_BINS
+
+
 def fine_counts(
-    frame: pl.LazyFrame, ranges: dict[str, tuple[float, float]], *, batch: int = BATCH
+    frame: pl.LazyFrame, windows: dict[str, Window], *, batch: int = BATCH
 ) -> dict[str, NDArray[np.int64]]:
-    """The second pass: rows below, in ``FINE_BINS`` equal bins of, and above a range, for each column.
+    """The second pass: rows below, in each fine bin of, and above the window of each number column.
 
     Args:
         frame: as ``plain`` makes it.
-        ranges: columns of numbers or times, each with low < high.
+        windows: of the columns to count.
+        batch: rows at a time.
 
     Returns:
         (FINE_BINS + 2,) counts of the values of each column.
     """
-    made = {name: np.zeros(FINE_BINS + 2, dtype=np.int64) for name in ranges}
-    if not ranges:
+    made = {name: np.zeros(FINE_BINS + 2, dtype=np.int64) for name in windows}
+    if not windows:
         return made
-    numbers = frame.select(pl.col(list(ranges)).to_physical().cast(pl.Float64))
-    for table in batches(numbers, batch):
-        for name, (low, high) in ranges.items():
+    for table in batches(frame.select(pl.col(list(windows)).cast(pl.Float64)), batch):
+        for name, window in windows.items():
             values = table[name].drop_nulls().to_numpy()
-            values = values[np.isfinite(values)]
-            places = np.floor((values - low) * (FINE_BINS / (high - low)))
-            np.clip(places, -1, FINE_BINS, out=places)
-            # the upper edge belongs to the last bin
-            places[values == high] = FINE_BINS - 1
-            made[name] += np.bincount(places.astype(np.int64) + 1, minlength=FINE_BINS + 2)
+            places = window.places(values[np.isfinite(values)])
+            made[name] += np.bincount(places, minlength=FINE_BINS + 2)
     return made

@@ -159,13 +159,17 @@ class CoMoments:
         self._product = np.zeros((k, k))
 
     def add(self, matrix: Floats) -> None:
-        """Take (n, k) values, NaN where there is none; the matrix is overwritten."""
+        """Take (n, k) values, NaN where there is none."""
         absent = np.isnan(matrix)
         if not self._started:
             self._started = True
             present = np.maximum((~absent).sum(axis=0), 1)
             self._origin = np.where(absent, 0.0, matrix).sum(axis=0) / present
-        matrix -= self._origin
+        # products of numbers near the largest float overflow; what comes of them is not finite and not shown
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._add_around_origin(matrix - self._origin, absent)
+
+    def _add_around_origin(self, matrix: Floats, absent: NDArray[np.bool_]) -> None:
         if absent.any():
             matrix[absent] = 0.0
             present = (~absent).astype(np.float64)

@@ -86,7 +86,7 @@ def _balance(classes: tuple[Level, ...], labelled: int) -> tuple[dict[str, float
         f"Always answering {most.value!r} is right in {percent(float(shares[0]))} of the rows, "
         "so an accuracy says something only above that."
     ]
-    if shares[-1] < _RARE_SHARE / (1 if binary else 2):
+    if shares[-1] < _RARE_SHARE * 2 / len(classes):
         meaning.append(
             f"{least.value!r} has {percent(float(shares[-1]))} of the rows: judge by log loss, Brier score "
             "and precision at a chosen recall. AUC does not see how rare the class is, and accuracy hides it."
@@ -176,9 +176,10 @@ def _class_findings(profile: TargetProfile) -> list[Finding]:
                     "or collect more; figures for it are chance",
                 )
             )
-    rarest = next((level for level in reversed(profile.classes) if level.rows >= _TINY), profile.classes[0])
+    usable = [level for level in profile.classes if level.rows >= _TINY] or list(profile.classes)
+    rarest = usable[-1]
     share = rarest.rows / profile.labelled
-    if share < _RARE_SHARE / (1 if len(profile.classes) == 2 else 2):
+    if share < _RARE_SHARE * 2 / len(usable):
         found.append(
             Finding(
                 rule="imbalance",

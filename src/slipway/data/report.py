@@ -168,7 +168,7 @@ def _target(target: TargetProfile | None) -> str:
         caption = f"{what} along the table, in {len(target.stretches)} equal stretches"
         parts.append(
             f'<div class="card wide"><h3>{escape(caption)}</h3>'
-            f'<div class="scroll" style="--least:560px">{path_plot(target.stretches, caption)}</div></div>'
+            f'<div class="path-plot">{path_plot(target.stretches, caption)}</div></div>'
         )
     return "".join(parts)
 
@@ -182,8 +182,7 @@ def _strengths(profile: Profile, places: dict[str, str]) -> str:
         (
             _link(column.name, places),
             relation.explained,
-            share_text(max(0.0, relation.explained))
-            + (f" · AUC {relation.auc:.3f}" if relation.auc is not None else ""),
+            share_text(relation.explained),
         )
         for column, relation in related[:_MOST_STRENGTHS]
     ]
@@ -204,9 +203,9 @@ def _together(profile: Profile) -> str:
         for pair in profile.correlations[:_MOST_PAIRS]
     )
     return (
-        '<div class="card wide"><p class="soft small">Pearson correlation of number columns: 1 or -1 on a line, '
-        f"0 unrelated in that sense.</p>{heat_plot(profile.correlations)}</div>"
-        f'<div class="card wide"><h3>Strongest pairs</h3><table><tr><th>column</th><th>column</th>'
+        '<div class="card wide"><p class="soft small">Pearson correlation of number columns: 1 or -1 on a '
+        f"line, 0 unrelated in that sense.</p>{heat_plot(profile.correlations)}</div>"
+        '<div class="card wide"><h3>Strongest pairs</h3><table><tr><th>column</th><th>column</th>'
         f"<th>correlation</th></tr>{rows}</table></div>"
     )
 
@@ -230,7 +229,7 @@ def _card(column: ColumnProfile, place: str, rows: int) -> str:
     ]
     if column.relation is not None:
         relation = column.relation
-        told = f"{relation.auc:.3f}" if relation.auc is not None else share_text(max(0.0, relation.explained))
+        told = f"{relation.auc:.3f}" if relation.auc is not None else share_text(relation.explained)
         facts.append(("AUC alone" if relation.auc is not None else "explains", told))
     return (
         f'<article class="card" id="{place}"><div class="head"><h3>{escape(column.name)}</h3>'
@@ -261,7 +260,7 @@ def _picture(column: ColumnProfile, rows: int) -> str:
 def _details(column: ColumnProfile) -> list[tuple[str, str]]:
     if column.days is not None:
         return [("first", column.days[0]), ("last", column.days[1])]
-    if column.numbers is not None and column.kind in ("number", "code"):
+    if column.numbers is not None and column.kind == "number":
         return _spread(column.numbers)
     if column.texts is not None and column.kind != "constant":
         texts = column.texts

@@ -80,11 +80,12 @@ def _ticks(low: float, high: float, x: Callable[[float], float], text: Callable[
 
 def path_plot(values: Sequence[float], name: str) -> str:
     """A line through equal stretches of the table, with the mean of all as a dashed one."""
-    wide, tall, left = 900, 200, 56
+    wide, tall, left = 480, 180, 52
     low, high = min(values), max(values)
-    room = 0.12 * (high - low) or 0.1 * (abs(high) or 1.0)
-    low, high = low - room, high + room
     mean = sum(values) / len(values)
+    # noise must not fill the picture
+    room = max(0.12 * (high - low), 0.15 * abs(mean)) or 1.0
+    low, high = low - room, high + room
 
     def y(value: float) -> float:
         return 10 + (high - value) / (high - low) * (tall - 40)
@@ -101,7 +102,7 @@ def path_plot(values: Sequence[float], name: str) -> str:
     points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in enumerate(values))
     parts.append(f'<polyline class="path" points="{points}"/>')
     parts += [
-        f'<circle class="dot" cx="{x(at):.1f}" cy="{y(value):.1f}" r="3.5">'
+        f'<circle class="dot" cx="{x(at):.1f}" cy="{y(value):.1f}" r="2.8">'
         f"<title>stretch {at + 1} of {len(values)}: {number_text(value)}</title></circle>"
         for at, value in enumerate(values)
     ]
@@ -143,6 +144,8 @@ def share_text(share: float) -> str:
     """
     if 0 < share < 0.001:
         return "<0.1 %"
+    if share == 0:
+        return "0 %"
     return "100 %" if share == 1 else f"{100 * share:.1f} %"
 
 
@@ -160,7 +163,8 @@ def heat_plot(pairs: Sequence[Correlation], most: int = 14) -> str:
     for i, one in enumerate(names):
         middle = i * side + side / 2
         parts.append(f'<text x="{left - 8}" y="{middle + 4}" text-anchor="end">{i + 1}. {_short(one)}</text>')
-        parts.append(f'<text x="{left + middle}" y="{tall - 14}" text-anchor="middle">{i + 1}</text>')
+        if i + 1 < len(names):
+            parts.append(f'<text x="{left + middle}" y="{tall - 14}" text-anchor="middle">{i + 1}</text>')
         parts += [
             _square(left + j * side, i * side, side, values.get(frozenset((one, other))), f"{one}, {other}")
             for j, other in enumerate(names)

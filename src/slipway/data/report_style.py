@@ -61,7 +61,7 @@ nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin:14px 0 0;font-size:.9rem}
 .advice{margin:0}
 .kind{font-size:.75rem;color:var(--soft);border:1px solid var(--line);border-radius:999px;padding:1px 9px;
 white-space:nowrap}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(86px,1fr));gap:6px 12px;margin:10px 0 0;
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(86px,1fr));gap:6px 12px;margin:10px 0 0;
 font-size:.85rem}
 dt{color:var(--soft)}
 dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
@@ -73,6 +73,7 @@ align-items:center;font-size:.85rem;margin:8px 0}
 .bars>em{font-style:normal;color:var(--soft);font-variant-numeric:tabular-nums;text-align:right}
 svg{display:block;width:100%;height:auto;margin:6px 0 0}
 svg text{fill:var(--soft);font:12px system-ui,-apple-system,"Segoe UI",sans-serif}
+.path-plot{max-width:680px}
 svg .bar{fill:var(--bar)}
 svg .axis{stroke:var(--line)}
 svg .path{fill:none;stroke:var(--bar);stroke-width:2}
@@ -84,12 +85,13 @@ svg .cell{fill:var(--ink)}
 .scroll svg{min-width:var(--least,0)}
 table{border-collapse:collapse;font-size:.9rem;width:100%}
 th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-td:last-child,th:last-child{text-align:right;padding-right:0;font-variant-numeric:tabular-nums}
+td:last-child,th:last-child{white-space:nowrap;text-align:right;padding-right:0;font-variant-numeric:tabular-nums}
 .wide{margin-bottom:14px}
 footer{margin-top:40px;color:var(--soft);font-size:.85rem}
 footer ul{padding-left:18px;margin:6px 0}
 @media (max-width:520px){main{padding:18px 14px 48px}h1{font-size:1.4rem}.tile,.card{padding:12px}
-.tiles{grid-template-columns:1fr 1fr}}
+.tiles{grid-template-columns:1fr 1fr}
+svg text{font-size:15px}.scroll svg text{font-size:12px}}
 @media print{body{background:none}.card,.tile{break-inside:avoid}}
 """
 
