@@ -126,6 +126,9 @@ def test_every_rule_has_a_headline_and_every_headline_a_rule() -> None:
                         if isinstance(part, ast.Constant) and isinstance(part.value, str)
                     }
     assert rules == set(TITLES)
+    page = Path(__file__).resolve().parents[2] / "docs" / "profile.md"
+    documented = set(re.findall(r"`([a-z_0-9]+)`", page.read_text(encoding="utf-8").split("## Findings")[1]))
+    assert rules == documented - {"serious", "check", "note"}
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def profile_source(
     file: Annotated[
-        Path | None, typer.Argument(help="CSV or Parquet; default: the project's source.")
+        str | None, typer.Argument(help="A table, as a path or URL; default: the project's source.")
     ] = None,
     target: Annotated[
         str | None, typer.Option("--target", "-t", help="Column to predict; default: the project's.")
@@ -43,19 +43,22 @@ def profile_source(
 
     Example: `slipway data profile loans.csv --target repaid --html loans.html`
     """
+    from slipway.data.locations import locate
     from slipway.data.profile import ProfileOptions, profile_table
     from slipway.data.profile_source import stream_table
 
-    path, data, settled, task, moment = _what(file, project)
-    with progress(f"profiling {path.name}") as shown:
-        streamed = stream_table(path, data)
+    source, data, settled, task, moment = _what(file, project)
+    name = locate(source).shown.rstrip("/").rpartition("/")[2]
+    with progress(f"profiling {name}") as shown:
+        streamed = stream_table(source, data)
         options = ProfileOptions(
             target=target or settled,
             task=task if target in (None, settled) else None,
             time=time or moment,
             markers=streamed.markers,
+            set_aside=streamed.set_aside,
         )
-        made = profile_table(streamed.frame, path.name, options, shown)
+        made = profile_table(streamed.frame, name, options, shown)
     if html is not None:
         _write_report(made, html)
     emit(made)
@@ -64,7 +67,7 @@ def profile_source(
         say(f"wrote {html}")
 
 
-def _what(file: Path | None, project: Path) -> tuple[Path, Data, str | None, Task | None, str | None]:
+def _what(file: str | None, project: Path) -> tuple[Path | str, Data, str | None, Task | None, str | None]:
     """The file, how to read it, and the target, task and time column that a project names."""
     from slipway.base.config import Data
     from slipway.data.project import load_project
@@ -75,11 +78,11 @@ def _what(file: Path | None, project: Path) -> tuple[Path, Data, str | None, Tas
     except NotFoundError:
         if file is None:
             raise
-        return file, Data(source=str(file)), None, None, None
+        return file, Data(source=file), None, None, None
     config, contract = load_project(opened.layout)
-    path = file or source_path(opened.layout, config.data)
+    source = file or source_path(opened.layout, config.data)
     moment = None if contract.time is None else contract.time.name
-    return path, config.data, config.project.target, config.project.task, moment
+    return source, config.data, config.project.target, config.project.task, moment
 
 
 def _write_report(made: Profile, path: Path) -> None:

@@ -54,6 +54,8 @@ class ProfileOptions(NamedTuple):
     time: str | None = None
     #: Texts that were read as missing, and their cells, by column.
     markers: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+    #: Rows of the source that could not be read, and are not in the frame.
+    set_aside: int = 0
     seed: int = 0
     #: Rows read at a time; memory grows with it.
     batch: int = BATCH
@@ -154,13 +156,15 @@ def _judged(
         for name, column in passed.columns.items()
     }
     task = options.task or _task(passed, options.target)
-    view = View(passed, columns, options.target, task, _time(passed, options), options.markers)
+    view = View(
+        passed, columns, options.target, task, _time(passed, options), options.markers, options.set_aside
+    )
     progress(0.8, "relations")
     related = _relations(view, options.seed)
     columns = {
         name: msgspec.structs.replace(column, relation=related.get(name)) for name, column in columns.items()
     }
-    view = View(passed, columns, options.target, task, view.time, options.markers)
+    view = View(passed, columns, options.target, task, view.time, options.markers, options.set_aside)
     progress(0.9, "findings")
     profile = Profile(
         source=source,

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.datatypes import DataTypeClass
 
+from slipway.data.personal_names import kinds_of_header
 from slipway.data.profile_facts import ColumnProfile, Histogram, Kind, Level, Numbers, Texts
 from slipway.data.profile_scan import ColumnScan, Scan, Window
 from slipway.data.profile_sketches import Floats
@@ -25,12 +26,6 @@ _ID_SHARE = 0.9
 _ID_ROWS = 50
 _TEXT_WORDS = 4.0
 _ID_NAME = re.compile(r"(^|[_\s-])(id|uuid|guid|key|nr|no|number|index)$", re.IGNORECASE)
-#: Names whose values may point at a person: never shown.
-PERSONAL_NAME = re.compile(
-    r"(^|[^a-z])(first|last|full|user|family|sur)?[_ ]?name([^a-z]|$)|mail|phone|mobile|address|street|birth"
-    r"|(^|[^a-z])(dob|ssn|iban|ip|card|passport|licen[cs]e|plate)([^a-z]|$)",
-    re.IGNORECASE,
-)
 _CODE_NAME = re.compile(
     r"code|(^|[^a-z])(type|mode|class|status|kind|group)([^a-z]|$)|course|nation|nacional|qualif|occup"
     r"|categor|region|season|weather|gender|race|marital",
@@ -151,7 +146,7 @@ def code_evidence(column: ColumnScan, rows: int) -> str:
 
 
 def _shown(column: ColumnScan, kind: Kind) -> tuple[tuple[Level, ...], str]:
-    if PERSONAL_NAME.search(column.name):
+    if kinds_of_header(column.name):
         return (), "its name suggests personal data"
     if kind in ("empty", "id", "text", "time"):
         return (), {"empty": "no values", "time": "times"}.get(kind, "values of single rows")

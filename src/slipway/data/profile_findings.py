@@ -338,6 +338,20 @@ def _headers(view: View) -> list[Finding]:
     ]
 
 
+def _set_aside(view: View) -> list[Finding]:
+    if view.set_aside == 0:
+        return []
+    return [
+        _one(
+            "set_aside",
+            "check",
+            (),
+            f"{view.set_aside:,} rows of the source could not be read and are not in these figures",
+            "`slipway check` writes them to .slipway/quarantine with line and reason: mend the export",
+        )
+    ]
+
+
 def _gaps(view: View) -> list[Finding]:
     """Days (or times) that have fewer rows than nearly all others."""
     found: list[Finding] = []
@@ -370,6 +384,7 @@ _RULES: tuple[Callable[[View], list[Finding]], ...] = (
     _relabelled,
     _still,
     _headers,
+    _set_aside,
     _duplicates,
     _constants,
     _missing,

@@ -27,6 +27,7 @@ class View:
         task: what kind of target; None without one.
         time: the column that says when the row's prediction would be made.
         markers: texts read as missing, and their cells, by column.
+        set_aside: rows of the source that could not be read.
     """
 
     scan: Scan
@@ -35,6 +36,7 @@ class View:
     task: Task | None
     time: str | None
     markers: Mapping[str, Mapping[str, int]]
+    set_aside: int
 
     @property
     def rows(self) -> int:

@@ -56,6 +56,7 @@ TITLES = {
     "weight": "A column of weights",
     "duplicates": "Repeated rows",
     "full_design": "A made table",
+    "set_aside": "Rows that could not be read",
     "repeated_header": "Header lines among the rows",
     "mixed_formats": "Numbers and words in one column",
     "mixed_dates": "Dates in several forms",
