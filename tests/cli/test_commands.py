@@ -282,3 +282,38 @@ def test_snapshots_are_listed_with_their_versions(trained: Path) -> None:
     assert "loans@1" in first["versions"]
     assert first["rows"] == 600
     assert first["digest"][:16] in slipway("data", "list", "--project", trained).stdout
+
+
+def test_how_a_table_was_read_is_shown_and_unreadable_rows_are_counted(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "loans.csv", 3000)
+    with table.open("a") as file:
+        file.write("1,2\n")
+    folder = tmp_path / "project"
+    made = document("init", table, "--target", "repaid", "--project", folder)
+    assert made["set_aside"] == 1
+    assert made["reading"]["separator"] == ","
+    (line,) = Path(made["quarantine"]).read_text().splitlines()
+    assert json.loads(line)["line"] == 3002
+    shown = slipway("init", table, "--target", "repaid", "--project", folder, "--force").stdout
+    assert 'separator      ","' in shown
+    assert "1 rows could not be read" in shown
+    assert document("check", "--project", folder)["set_aside"] == 1
+    assert document("train", "--budget", "2s", "--project", folder)["set_aside"] == 1
+
+
+def test_a_database_from_the_command_line(tmp_path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "loans.db") as connection:
+        connection.execute("create table t (x real, y int)")
+        connection.executemany("insert into t values (?, ?)", [(i / 7, i % 2) for i in range(200)])
+    connection.close()
+    url = f"sqlite:///{tmp_path}/loans.db"
+    ended = slipway("init", url, "--target", "y", "--project", tmp_path)
+    assert ended.returncode == 2
+    assert "--query" in ended.stderr
+    assert (
+        document("init", url, "--query", "select * from t", "--target", "y", "--project", tmp_path)["rows"]
+        == 200
+    )
+    assert document("check", "--project", tmp_path)["passed"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import polars as pl
 
 from slipway.base.config import Config, Data, load_config, parse_config
 from slipway.base.errors import ConfigError, ConflictError, StoreError
@@ -14,11 +16,12 @@ from slipway.base.files import write_atomic
 from slipway.base.layout import Layout
 from slipway.base.vocabulary import Task, Value
 from slipway.data.contract import Column, Contract, dump_contract, load_contract, toml_value
+from slipway.data.frames import Frame, from_frame
 from slipway.data.inference import Hints, Inference, infer
 from slipway.data.locations import locate, relocated
 from slipway.data.reading import Reading, quarantine
 from slipway.data.source import read_source
-from slipway.data.tables import matching
+from slipway.data.tables import canonical, matching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ _NO_OPTIONS = InitOptions()
 
 
 def init_project(
-    source: Path | str, target: str, folder: Path, options: InitOptions = _NO_OPTIONS
+    source: Path | str | Frame | pl.LazyFrame, target: str, folder: Path, options: InitOptions = _NO_OPTIONS
 ) -> InitReport:
     """Read a table, infer its contract, and write ``slipway.toml`` and ``contract.toml``.
 
@@ -86,6 +89,7 @@ def init_project(
 
     Args:
         source: a file of one of the formats that Slipway reads, or the URL of an object or a database.
+            A frame (Polars, pandas, Arrow) is written to the folder as Parquet, and that file is the source.
         target: the column to predict.
         folder: of the project; made when absent.
         options: what the user knows better than the data.
@@ -98,7 +102,10 @@ def init_project(
     layout = Layout(folder)
     if not options.force:
         _refuse_existing(layout)
-    reading = read_source(source, _reading(str(source), options))
+    frame = None if isinstance(source, Path | str) else from_frame(source)
+    if not isinstance(source, Path | str):
+        source = folder / f"{options.name or 'table'}.parquet"
+    reading = _read(source, frame, options)
     hints = Hints(options.task, options.time, options.group, options.exclude)
     inference = infer(reading.table, target, hints)
     settings = render_settings(
@@ -111,6 +118,8 @@ def init_project(
     try:
         layout.create()
         (layout.state / ".gitignore").write_text("*\n", encoding="utf-8")
+        if frame is not None:
+            write_atomic(Path(source), _parquet(reading.table))
         quarantined = quarantine(layout, reading)
         write_atomic(layout.contract, dump_contract(inference.contract).encode())
         write_atomic(layout.config, settings.encode())
@@ -122,6 +131,26 @@ def init_project(
             next_step="choose another folder, or mend its permissions",
         ) from None
     return InitReport(layout, reading, inference, quarantined)
+
+
+def _read(source: Path | str, frame: pl.DataFrame | None, options: InitOptions) -> Reading:
+    plan = _reading(str(source), options)
+    if frame is None:
+        return read_source(source, plan)
+    if isinstance(source, Path) and source.exists() and not options.force:
+        raise ConflictError(
+            expected="a folder without a table of this name",
+            got=f"one with {source.name}",
+            where=str(source.parent),
+            next_step="choose another name, or replace the table with force",
+        )
+    return Reading(canonical(frame, exclude=options.exclude), msgspec.structs.replace(plan, format="parquet"))
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    table.write_parquet(file)
+    return file.getvalue()
 
 
 def load_project(layout: Layout) -> tuple[Config, Contract]:

@@ -82,12 +82,12 @@ def _store(url: str, place: Location) -> tuple[ObjectStore, str]:
 #: What the stores' errors look like, what happened, and what to do.
 _PROBLEMS: tuple[tuple[str, str, str], ...] = (
     (r"NoSuchBucket|ContainerNotFound", "no such bucket", "check its name and region"),
-    (r"169\.254\.169\.254|MissingAccount|credential", "no keys", "export the store's keys"),
     (
         r"SignatureDoesNotMatch|InvalidAccessKeyId|AuthenticationFailed|Unauthenticated",
         "wrong keys",
         "check the store's keys in the environment",
     ),
+    (r"169\.254\.169\.254|MissingAccount|credential", "no keys", "export the store's keys"),
     (r"PermissionDenied|code: 403", "no permission to read it", "ask for access, or check the keys"),
     (r"NoSuchKey|BlobNotFound|NotFound|code: 410", "no such object", "check its name"),
     (r"kind: Connect", "a host that cannot be reached", "check the address and the network"),

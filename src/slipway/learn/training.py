@@ -27,6 +27,7 @@ from slipway.base.layout import Layout
 from slipway.base.vocabulary import VersionName
 from slipway.data.check import check_table
 from slipway.data.contract import Contract, contract_digest
+from slipway.data.frames import Frame, from_frame
 from slipway.data.reading import quarantine
 from slipway.data.snapshot import load_manifest, take_snapshot
 from slipway.data.source import read_source, source_path
@@ -97,7 +98,7 @@ def train(
     layout: Layout,
     config: Config,
     contract: Contract,
-    df: pl.DataFrame | None = None,
+    df: Frame | pl.LazyFrame | None = None,
     *,
     seed: int | None = None,
     progress: Report = silent,
@@ -114,7 +115,7 @@ def train(
         layout: of the project; missing folders are made.
         config: settings; ``train.budget`` covers the whole call.
         contract: what the table must look like.
-        df: the table; default: the configured source.
+        df: the table (Polars, pandas, Arrow); default: the configured source.
         seed: of everything random; default: ``train.seed``.
         progress: told how far the run is.
         champion: the live version, which a new one must not be proved worse than.
@@ -157,11 +158,13 @@ def train(
         database.close()
 
 
-def _run(job: _Job, database: Database, df: pl.DataFrame | None, champion: Bundle | None) -> TrainResult:
+def _run(
+    job: _Job, database: Database, df: Frame | pl.LazyFrame | None, champion: Bundle | None
+) -> TrainResult:
     job.begin("read", "reading the table")
     data = job.config.data
     if df is not None:
-        table, file, set_aside = canonical(df, exclude=data.exclude), None, 0
+        table, file, set_aside = canonical(from_frame(df), exclude=data.exclude), None, 0
     else:
         file = source_path(job.layout, data)
         reading = read_source(file, data)
