@@ -295,7 +295,7 @@ def test_how_a_table_was_read_is_shown_and_unreadable_rows_are_counted(tmp_path:
     (line,) = Path(made["quarantine"]).read_text().splitlines()
     assert json.loads(line)["line"] == 3002
     shown = slipway("init", table, "--target", "repaid", "--project", folder, "--force").stdout
-    assert 'separator      ","' in shown
+    assert any(line.split()[:2] == ["separator", '","'] for line in shown.splitlines())
     assert "1 rows could not be read" in shown
     assert document("check", "--project", folder)["set_aside"] == 1
     assert document("train", "--budget", "2s", "--project", folder)["set_aside"] == 1
