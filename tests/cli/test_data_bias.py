@@ -73,3 +73,16 @@ def test_weights_that_cannot_be_written_end_in_one_line(project: Path, tmp_path:
     missing = tmp_path / "no such folder" / "out.parquet"
     found = document("-s", "side", "--seconds", "0", "--weights", missing, "--project", project, code=3)
     assert found["error"]["code"] == "store"
+
+
+def test_columns_tagged_sensitive_need_not_be_named(project: Path) -> None:
+    contract = project / "contract.toml"
+    text = contract.read_text()
+    failed = document("--seconds", "0", "--project", project, code=2)
+    assert "sensitive" in failed["error"]["next_step"]
+    contract.write_text(text.replace("[columns.side]", '[columns.side]\ntags = ["sensitive"]'))
+    try:
+        found = document("--seconds", "0", "--project", project)
+    finally:
+        contract.write_text(text)
+    assert [table["columns"] for table in found["tables"]] == [["side"]]

@@ -51,6 +51,7 @@ def test_personal_data_is_listed_without_a_cell(project: Path) -> None:
     assert found["guessed"]
     assert found["anonymity"]["columns"] == ["age", "town"]
     assert found["anonymity"]["sensitive"] == "repaid"
+    assert set(found["untagged"]) <= {"customer_id", "contact"}
     ended = slipway("data", "privacy", "--project", project)
     assert "e-mail" in ended.stdout
     assert "example.org" not in ended.stdout + json.dumps(found)
@@ -111,3 +112,20 @@ def test_released_counts_are_noted_and_their_epsilons_add_up(project: Path) -> N
 @pytest.mark.parametrize("by", ["", "amount", "nose"])
 def test_counts_need_levels_from_the_contract(project: Path, by: str) -> None:
     assert document("counts", "--by", by, "--project", project, code=2)["error"]["code"] == "usage"
+
+
+def test_a_personal_column_that_requests_carry_is_named_until_the_contract_tags_it(tmp_path: Path) -> None:
+    table = tmp_path / "visits.csv"
+    hosts = [f"192.0.2.{n % 20}" for n in range(200)]
+    table.write_text(
+        "host,age,back\n" + "\n".join(f"{host},{n % 50},{n % 2}" for n, host in enumerate(hosts))
+    )
+    assert slipway("init", table, "--target", "back", "--project", tmp_path).returncode == 0
+    assert document("privacy", "--project", tmp_path)["untagged"] == ["host"]
+    contract = tmp_path / "contract.toml"
+    text = contract.read_text()
+    assert "[columns.host]" in text
+    contract.write_text(text.replace("[columns.host]", '[columns.host]\ntags = ["personal"]'))
+    found = document("privacy", "--project", tmp_path)
+    assert found["untagged"] == []
+    assert [one["kind"] for one in found["personal"]] == ["ip address"]

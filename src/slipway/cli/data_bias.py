@@ -33,8 +33,14 @@ def bias(
         Path | None, typer.Argument(help="Another table of the same kind; default: the project's source.")
     ] = None,
     sensitive: Annotated[
-        str, typer.Option("--sensitive", "-s", help="Columns that name groups of people, comma-separated.")
-    ] = "",
+        str | None,
+        typer.Option(
+            "--sensitive",
+            "-s",
+            help="Columns that name groups of people, comma-separated.",
+            show_default="those tagged sensitive in contract.toml",
+        ),
+    ] = None,
     positive: Annotated[
         str | None, typer.Option(help="Label whose rate is compared.", show_default="project.positive")
     ] = None,
@@ -61,7 +67,7 @@ def bias(
 
     opened = Opened(project)
     config, contract = load_project(opened.layout)
-    columns = _columns(sensitive)
+    columns = _columns(sensitive, contract)
     path = file or source_path(opened.layout, config.data)
     target, task = config.project.target, config.project.task
     chosen = config.project.positive if positive is None else positive
@@ -85,14 +91,17 @@ def bias(
         say(f"wrote {weights.name}, with the weights in column reweighing")
 
 
-def _columns(sensitive: str) -> list[str]:
-    columns = [part.strip() for part in sensitive.split(",") if part.strip()]
+def _columns(sensitive: str | None, contract: Contract) -> list[str]:
+    if sensitive is None:
+        columns = [column.name for column in contract.columns if "sensitive" in column.tags]
+    else:
+        columns = [part.strip() for part in sensitive.split(",") if part.strip()]
     if not columns:
         raise UsageError(
             expected="columns that name groups of people",
             got="none",
             where="--sensitive",
-            next_step="such as --sensitive sex,race",
+            next_step='such as --sensitive sex,race, or tags = ["sensitive"] in contract.toml',
         )
     return columns
 

@@ -50,17 +50,28 @@ def privacy(
     """
     from slipway.data.anonymity import anonymity, guess_quasi_identifiers
     from slipway.data.personal import find_personal
+    from slipway.data.project import load_project
 
     opened = Opened(project)
-    target = opened.config.project.target
+    config, contract = load_project(opened.layout)
+    target = config.project.target
     rows = _read(opened, file)
     with progress("looking for personal data"):
         found = find_personal(rows, sample=sample, seed=seed)
         columns = guess_quasi_identifiers(rows, [target]) if quasi is None else _listed(quasi)
         sensitive = target if target in rows.columns and target not in columns else None
         hidden = anonymity(rows, columns, sensitive) if columns else None
-    emit({"rows": rows.height, "personal": found, "guessed": quasi is None, "anonymity": hidden})
-    _show_personal(found, rows)
+    untagged = _untagged(found, contract)
+    emit(
+        {
+            "rows": rows.height,
+            "personal": found,
+            "untagged": untagged,
+            "guessed": quasi is None,
+            "anonymity": hidden,
+        }
+    )
+    _show_personal(found, rows, untagged)
     _show_anonymity(hidden, guessed=quasi is None)
 
 
@@ -200,7 +211,13 @@ def _record(opened: Opened, released: NoisyCounts) -> float:
     return sum(float(str(one)) for one in spent)
 
 
-def _show_personal(found: tuple[PersonalFinding, ...], rows: pl.DataFrame) -> None:
+def _untagged(found: tuple[PersonalFinding, ...], contract: Contract) -> list[str]:
+    """Columns that requests carry and the log keeps, with personal data that no tag names."""
+    names = {one.column for one in found}
+    return [c.name for c in contract.inputs if c.name in names and "personal" not in c.tags]
+
+
+def _show_personal(found: tuple[PersonalFinding, ...], rows: pl.DataFrame, untagged: list[str]) -> None:
     table(
         f"personal data in {rows.height:,} rows",
         ["column", "kind", "certainty", "share of cells", "seen by", "advice"],
@@ -218,6 +235,11 @@ def _show_personal(found: tuple[PersonalFinding, ...], rows: pl.DataFrame) -> No
     )
     if not found:
         say("none seen: that is no proof that there is none")
+    if untagged:
+        say(
+            f"[yellow]note[/] requests carry {', '.join(untagged)} and the log keeps them: leave them out"
+            ' (role = "ignore"), or tag them personal in contract.toml'
+        )
     say("")
 
 

@@ -175,9 +175,11 @@ def _values(labels: pl.Series, task: Task, positive: str | None) -> _Target:
         return _Target(numbers, "mean")
     if positive is None:
         return _Target(np.full(len(labels), np.nan), "none")
-    hit = {label: float(_text(label) == positive) for label in labels.drop_nulls().unique().to_list()}
-    values = [float("nan") if label is None else hit[label] for label in labels.to_list()]
-    return _Target(np.asarray(values), "share")
+    distinct = labels.drop_nulls().unique()
+    hits = pl.Series([float(_text(label) == positive) for label in distinct.to_list()])
+    found = pl.DataFrame({"label": distinct, "hit": hits})
+    joined = labels.alias("label").to_frame().join(found, on="label", how="left", maintain_order="left")
+    return _Target(joined["hit"].fill_null(float("nan")).to_numpy(), "share")
 
 
 def _table(groups: Groups, target: _Target, level: float, min_group: int) -> GroupTable:
@@ -186,7 +188,9 @@ def _table(groups: Groups, target: _Target, level: float, min_group: int) -> Gro
     alpha = (1.0 - level) / max(1, len(shown))
     # Ratios to one reference: one comparison fewer than there are groups.
     ratio_alpha = (1.0 - level) / max(1, len(shown) - 1)
-    labelled = [_labelled(groups, target, at) for at in shown]
+    by_group = np.argsort(groups.codes, kind="stable")
+    ends = np.cumsum(sizes)
+    labelled = [_labelled(target.values[by_group[ends[at] - sizes[at] : ends[at]]]) for at in shown]
     figures = [
         _figures(
             groups.names[at],
@@ -213,8 +217,7 @@ class _Labels:
         return int(self.values.sum())
 
 
-def _labelled(groups: Groups, target: _Target, at: int) -> _Labels:
-    own = target.values[groups.codes == at]
+def _labelled(own: npt.NDArray[np.float64]) -> _Labels:
     return _Labels(len(own), own[~np.isnan(own)])
 
 

@@ -52,13 +52,27 @@ def group_rows(df: pl.DataFrame, columns: Sequence[str]) -> Groups:
             where="sensitive columns",
             next_step="name them as the table's header does, such as --sensitive sex,race",
         )
-    texts = [levels(df[name]) for name in columns]
-    joined = pl.DataFrame(texts).select(pl.concat_str(pl.all(), separator=" / ").alias("group"))["group"]
-    counted = joined.value_counts(name="rows").sort(["rows", "group"], descending=[True, False])
-    names: list[str] = counted["group"].to_list()
-    code = {name: at for at, name in enumerate(names)}
-    codes = joined.replace_strict(list(code), list(code.values()), return_dtype=pl.Int64).to_numpy()
-    return Groups(tuple(columns), tuple(names), codes)
+    parts = [_coded(levels(df[name])) for name in columns]
+    joined = np.zeros(df.height, dtype=np.int64)
+    for names, codes in parts:
+        joined = joined * len(names) + codes
+    present, first, joined = np.unique(joined, return_index=True, return_inverse=True)
+    texts = [" / ".join(names[codes[at]] for names, codes in parts) for at in first.tolist()]
+    sizes = np.bincount(joined, minlength=len(present))
+    order = sorted(range(len(present)), key=lambda at: (-int(sizes[at]), texts[at]))
+    place = np.empty(len(present), dtype=np.int64)
+    place[order] = np.arange(len(present))
+    return Groups(tuple(columns), tuple(texts[at] for at in order), place[joined])
+
+
+def _coded(series: pl.Series) -> tuple[list[str], Indices]:
+    """The distinct texts of a column without nulls, and which of them each row has."""
+    names = series.unique(maintain_order=True)
+    found = pl.DataFrame({"level": names, "code": np.arange(len(names))})
+    codes = (
+        series.alias("level").to_frame().join(found, on="level", how="left", maintain_order="left")["code"]
+    )
+    return names.to_list(), codes.to_numpy()
 
 
 def levels(series: pl.Series) -> pl.Series:

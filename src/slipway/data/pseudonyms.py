@@ -1,15 +1,13 @@
 """Pseudonyms: a keyed hash in place of a value, the same in every table of an installation.
 
-A pseudonym is ``p``, the number of its key, ``_`` and 24 letters and digits: the first 120 bits of
-HMAC-SHA-256 of the value's text, in base 32. Without the key nobody can test a guess; whoever has it can, so
+A pseudonym is ``p``, the number of its key, ``_`` and 30 hexadecimal digits: the first 120 bits of
+HMAC-SHA-256 of the value's text. Without the key nobody can test a guess; whoever has it can, so
 pseudonymised data is still personal data. Keys lie in ``.slipway/keys``, readable by their owner only; one
 that is lost cannot be made again, and with it goes the way to join later tables with earlier ones.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import os
 import re
@@ -37,19 +35,19 @@ class Pseudonyms:
         version: number of the key, at least 1; it stands in each pseudonym.
 
     >>> Pseudonyms(bytes(32), 1)("some text")
-    'p1_jl57gn6cq57oaptdzmbu5h43'
+    'p1_4afbf337c2877ee03e63cb034e9f9b'
     """
 
     def __init__(self, key: bytes, version: int) -> None:
-        # Copied for each value: the key's own two blocks are then hashed once, not for every cell.
-        self._keyed = hmac.new(key, digestmod=hashlib.sha256)
+        # Copied for each value: the key's own two blocks are hashed once, not for every cell.
+        self._keyed = hmac.new(key, digestmod="sha256")
         self.version = version
 
     def __call__(self, value: str) -> str:
         """The pseudonym of a text."""
         hashed = self._keyed.copy()
         hashed.update(value.encode())
-        return f"p{self.version}_{base64.b32encode(hashed.digest()[:_KEPT]).decode().lower()}"
+        return f"p{self.version}_{hashed.digest()[:_KEPT].hex()}"
 
     def __repr__(self) -> str:
         return f"Pseudonyms(version={self.version})"
