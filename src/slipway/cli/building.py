@@ -35,18 +35,17 @@ def check(
     """
     from datetime import UTC, datetime
 
-    from slipway.data.check import check_table
     from slipway.data.locations import locate
     from slipway.data.project import load_project
     from slipway.data.reading import quarantine
-    from slipway.data.source import read_source, source_path
+    from slipway.data.scans import check_source
+    from slipway.data.source import source_path
 
     opened = Opened(project)
     config, contract = load_project(opened.layout)
     source = file or source_path(opened.layout, config.data)
     with progress(f"reading {locate(source).stem}"):
-        reading = read_source(source, config.data)
-        report = check_table(reading.table, contract, now=datetime.now(UTC))
+        report, reading = check_source(source, config.data, contract, now=datetime.now(UTC))
     set_aside = quarantine(opened.layout, reading)
     emit(
         {
