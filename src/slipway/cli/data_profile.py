@@ -15,7 +15,7 @@ from slipway.cli.project import JsonOption, Opened, ProjectOption
 if TYPE_CHECKING:
     from slipway.base.config import Data
     from slipway.base.vocabulary import Task
-    from slipway.data.profile_facts import ColumnProfile, Profile
+    from slipway.data.profile_facts import ColumnProfile, Profile, Severity
 
 
 def register(app: typer.Typer) -> None:
@@ -102,7 +102,12 @@ def _write_report(made: Profile, path: Path) -> None:
         ) from None
 
 
+_COLOURS: dict[Severity, str] = {"serious": "bold red", "check": "yellow", "note": "cyan"}
+
+
 def _show(made: Profile) -> None:
+    from rich.markup import escape
+
     repeats = f"{'' if made.duplicates_exact else 'about '}{made.duplicates:,} repeated rows"
     table(
         f"{made.source}: {made.rows:,} rows, {len(made.columns)} columns, {repeats}",
@@ -121,12 +126,13 @@ def _show(made: Profile) -> None:
     )
     if made.target is not None:
         for sentence in made.target.meaning:
-            say(sentence.replace("[", "\\["))
-    table(
-        "",
-        ["severity", "finding", "columns", "evidence", "advice"],
-        [(f.severity, f.rule, _names(f.columns), f.evidence, f.advice) for f in made.findings],
-    )
+            say(escape(sentence))
+    for finding in made.findings:
+        names = f"[bold]{escape(_names(finding.columns))}[/]: " if finding.columns else ""
+        say(
+            f"[{_COLOURS[finding.severity]}]{finding.severity:8}[/] {finding.rule}  {names}"
+            f"{escape(finding.evidence)} [dim]({escape(finding.advice)})[/]"
+        )
 
 
 def _middle(column: ColumnProfile) -> str | None:
@@ -138,5 +144,5 @@ def _middle(column: ColumnProfile) -> str | None:
     return ", ".join(level.value for level in column.levels[:3]) or None
 
 
-def _names(columns: Sequence[str]) -> str | None:
-    return ", ".join(columns[:4]) + (f" and {len(columns) - 4} more" if len(columns) > 4 else "") or None
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(columns[:4]) + (f" and {len(columns) - 4} more" if len(columns) > 4 else "")

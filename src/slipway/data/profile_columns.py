@@ -105,6 +105,8 @@ def _kind(column: ColumnScan, rows: int, sampled: pl.Series, timed: bool) -> Kin
         return "constant" if present else "empty"
     if timed or column.dtype == pl.Boolean:
         return "time" if timed else "bool"
+    if column.counts is not None and set(column.counts) == {0, 1}:
+        return "bool"
     share = column.distinct / present
     if column.dtype == pl.String:
         return _text_kind(sampled, share, present)
@@ -116,8 +118,6 @@ def _whole_kind(column: ColumnScan, rows: int, share: float) -> Kind:
     many = rows - column.missing >= _ID_ROWS
     if column.counting or (share > _ID_SHARE and many and _ID_NAME.search(column.name)):
         return "id"
-    if column.counts is not None and set(column.counts) == {0, 1}:
-        return "bool"
     return "code" if code_evidence(column, rows) else "number"
 
 

@@ -175,7 +175,8 @@ def heat_plot(pairs: Sequence[Correlation], most: int = 14) -> str:
 
 
 def _short(name: str) -> str:
-    return escape(name if len(name) <= 24 else name[:23] + "…")
+    """The beginning and the end: names of a family differ at either."""
+    return escape(name if len(name) <= 25 else f"{name[:11].rstrip()}…{name[-13:].lstrip()}")
 
 
 def _square(x: float, y: float, side: int, value: float | None, names: str) -> str:
@@ -190,8 +191,9 @@ def _square(x: float, y: float, side: int, value: float | None, names: str) -> s
     if value is None:
         return square
     label = f"{value:.2f}".replace("0.", ".", 1)
+    shade = "strong" if strength > 0.6 else "cell"
     return square + (
-        f'<text class="cell" x="{x + side / 2}" y="{y + side / 2 + 4}" text-anchor="middle">{label}</text>'
+        f'<text class="{shade}" x="{x + side / 2}" y="{y + side / 2 + 4}" text-anchor="middle">{label}</text>'
     )
 
 

@@ -67,7 +67,7 @@ dt{color:var(--soft)}
 dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .bars{display:grid;grid-template-columns:minmax(60px,max-content) 1fr max-content;gap:5px 10px;
 align-items:center;font-size:.85rem;margin:8px 0}
-.bars>span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;max-width:min(38vw,230px)}
+.bars>span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;max-width:min(40vw,330px)}
 .bars>i{display:block;height:12px;border-radius:3px;background:var(--bar-soft);position:relative;overflow:hidden}
 .bars>i>b{position:absolute;inset:0 auto 0 0;background:var(--bar);border-radius:3px}
 .bars>em{font-style:normal;color:var(--soft);font-variant-numeric:tabular-nums;text-align:right}
@@ -80,7 +80,7 @@ svg .path{fill:none;stroke:var(--bar);stroke-width:2}
 svg .dot{fill:var(--bar)}
 svg .mean{stroke:var(--soft);stroke-dasharray:4 4}
 svg .plus{fill:var(--bar)}svg .minus{fill:var(--second)}svg .none{fill:var(--line)}
-svg .cell{fill:var(--ink)}
+svg .cell{fill:var(--ink)}svg .strong{fill:var(--page)}
 .scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
 .scroll svg{min-width:var(--least,0)}
 table{border-collapse:collapse;font-size:.9rem;width:100%}
