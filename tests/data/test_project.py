@@ -232,3 +232,27 @@ def test_a_password_written_out_never_reaches_the_settings(tmp_path):
         )
     assert "geheim" not in caught.value.message
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "rows", "options"),
+    [
+        ("bike_sharing/hour.csv", "cnt", 17_379, InitOptions(exclude=("casual", "registered"))),
+        ("nursery/nursery.data", "assessment", 12_960, InitOptions()),
+        ("student_dropout/students_dropout_academic_success.csv", "target", 4_424, InitOptions()),
+        ("compas/compas-scores-two-years.csv", "two_year_recid", 7_214, InitOptions()),
+    ],
+)
+def test_shared_tables_from_file_to_checked_snapshot(shared, tmp_path, file, target, rows, options):
+    if file.startswith("compas"):
+        seen: list[str] = []
+        for name in (shared / file).read_text().partition("\n")[0].split(","):
+            seen.append(f"{name}_2" if name in seen else name)
+        options = InitOptions(columns=tuple(seen))
+    report = init_project(shared / file, target, tmp_path, options)
+    config, contract = load_project(report.layout)
+    assert config.data.header is True
+    df = read_table(source_path(report.layout, config.data), config.data)
+    assert df.equals(report.reading.table)
+    check_table(df, contract).require()
+    assert take_snapshot(report.layout, df, config.data.source).rows == rows

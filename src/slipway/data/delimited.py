@@ -12,11 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import polars as pl
 import pyarrow as pa
+from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from slipway.base.config import Data
@@ -36,6 +37,9 @@ _USUAL_MARKERS = frozenset(
     {"-", "--", ".", "..", "*", "n/a", "na", "none", "None", "NONE", "#N/A", "missing", "unknown"}
 )
 _DEFAULT_MARKERS = Data(source="").missing
+
+
+_INK = re.compile(rb"[^ \t\r\n\f\v]")
 
 
 class _Body(NamedTuple):
@@ -71,10 +75,16 @@ def read_delimited(path: Path, data: Data, where: str) -> Reading:
     dialect = find_dialect(content, data, where)
     body = _body(content, dialect, data, where)
     text, rejected = _records(content, body, dialect, data, where)
+    # Text takes several times the room of the values in it: each form goes as soon as the next is made.
+    del content
     missing = data.missing
     if data.header is None and missing == _DEFAULT_MARKERS:
         missing = _markers(text, missing)
-    table = pl.DataFrame([typed(without_markers(series, missing)) for series in text.get_columns()])
+    columns: list[pl.Series] = []
+    while text.num_columns:
+        name, cells = text.column_names[0], text.column(0)
+        text = text.remove_column(0)
+        columns.append(typed(without_markers(pl.Series(name, cells, dtype=pl.String), missing)))
     plan = msgspec.structs.replace(
         data,
         format="csv",
@@ -84,7 +94,7 @@ def read_delimited(path: Path, data: Data, where: str) -> Reading:
         comment=dialect.comment or data.comment,
         missing=missing,
     )
-    return Reading(table, plan, rejected)
+    return Reading(pl.DataFrame(columns), plan, rejected)
 
 
 def _body(content: bytes, dialect: Dialect, data: Data, where: str) -> _Body:
@@ -169,14 +179,14 @@ def _refuse_repeated(names: list[str], where: str, skipped: int) -> None:
 
 def _records(
     content: bytes, body: _Body, dialect: Dialect, data: Data, where: str
-) -> tuple[pl.DataFrame, tuple[Rejected, ...]]:
-    """All records as text columns, and those that have another number of fields."""
-    if not content[body.start :].strip():
-        return pl.DataFrame(schema=dict.fromkeys(body.names, pl.String)), ()
+) -> tuple[Any, tuple[Rejected, ...]]:
+    """All records as an Arrow table of text columns, and those that have another number of fields."""
+    if not _INK.search(content, body.start):
+        return _no_rows(body.names), ()
     rejected: list[Rejected] = []
     rest = content
     at = body.start
-    if dialect.comment and b"\n" + dialect.comment.encode() in content[max(at - 1, 0) :]:
+    if dialect.comment and content.find(b"\n" + dialect.comment.encode(), max(at - 1, 0)) >= 0:
         rest, at = _sift(content, body, dialect, data, where, rejected), 0
     try:
         table = _arrow(rest, at, body.names, dialect)
@@ -191,11 +201,15 @@ def _records(
     return table, tuple(rejected)
 
 
-def _arrow(content: bytes, at: int, names: list[str], dialect: Dialect) -> pl.DataFrame:
-    if not content[at:].strip():
-        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+def _no_rows(names: list[str]) -> Any:
+    return pa.table({name: pa.array([], pa.string()) for name in names})
+
+
+def _arrow(content: bytes, at: int, names: list[str], dialect: Dialect) -> Any:
+    if not _INK.search(content, at):
+        return _no_rows(names)
     quoted = dialect.quoted and b'"' in content
-    table = arrow_csv.read_csv(
+    return arrow_csv.read_csv(
         pa.BufferReader(pa.py_buffer(content).slice(at)),
         read_options=arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
         parse_options=arrow_csv.ParseOptions(
@@ -205,9 +219,6 @@ def _arrow(content: bytes, at: int, names: list[str], dialect: Dialect) -> pl.Da
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         ),
     )
-    made = pl.from_arrow(table)
-    assert isinstance(made, pl.DataFrame)
-    return made
 
 
 def _sift(
@@ -238,7 +249,7 @@ def _sift(
         if len(rejected) > max(most, 1000):
             break
     refuse_many(rejected, rows, data, where)
-    if content[end:].strip():
+    if _INK.search(content, end):
         raise _unparsed(where)
     return bytes(kept)
 
@@ -261,11 +272,16 @@ def _ragged(expected: int, got: int, where: str, line: int) -> SourceError:
     )
 
 
-def _markers(text: pl.DataFrame, missing: tuple[str, ...]) -> tuple[str, ...]:
+def _markers(text: Any, missing: tuple[str, ...]) -> tuple[str, ...]:
     """The settings' markers, and texts that stand alone among the numbers of a column."""
     found: set[str] = set()
-    for series in text.get_columns():
-        cells = without_markers(series, missing).drop_nulls()
+    usual = pa.array(sorted(_USUAL_MARKERS))
+    arrow = cast(Any, compute)  # its functions are made at import, so that no checker knows them
+    for name in text.column_names:
+        column = text.column(name)
+        if not arrow.any(arrow.is_in(arrow.utf8_trim_whitespace(column), value_set=usual)).as_py():
+            continue
+        cells = without_markers(pl.Series(name, column, dtype=pl.String), missing).drop_nulls()
         odd = cells.filter(cells.cast(pl.Float64, strict=False).is_null()).unique().to_list()
         if len(odd) == 1 and odd[0] in _USUAL_MARKERS and cells.n_unique() > 2:
             found.add(odd[0])

@@ -14,6 +14,7 @@ from slipway.base.errors import SourceError
 _DELIMITERS = (",", "\t", ";", "|", " ")
 _SAMPLE_BYTES = 256 * 1024
 _SAMPLE_LINES = 200
+_CHUNK = 4 * 1024 * 1024
 
 
 class Dialect(NamedTuple):
@@ -68,16 +69,29 @@ def _refuse_other_encodings(content: bytes, where: str) -> None:
             where=where,
             next_step="name its encoding: --encoding utf-16" if utf16 else "check the kind of file",
         )
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+    at = _not_utf8(content)
+    if at is not None:
+        line = content.count(b"\n", 0, at) + 1
         raise SourceError(
             expected="UTF-8 text",
             got="bytes of another encoding, perhaps Windows-1252",
             where=f"{where}, line {line}",
             next_step="name its encoding: --encoding cp1252 (or latin-1), data.encoding",
-        ) from None
+        )
+
+
+def _not_utf8(content: bytes) -> int | None:
+    """Offset of the first byte that is no UTF-8; the text is never decoded whole."""
+    if content.isascii():
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for at in range(0, len(content), _CHUNK):
+        waiting = len(decoder.getstate()[0])
+        try:
+            decoder.decode(content[at : at + _CHUNK], final=at + _CHUNK >= len(content))
+        except UnicodeDecodeError as error:
+            return at - waiting + error.start
+    return None
 
 
 def find_dialect(content: bytes, data: Data, where: str) -> Dialect:
