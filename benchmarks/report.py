@@ -101,7 +101,37 @@ def _small() -> str:
     return _table(["what", "figure", "beside", "command"], rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"serving": _serving, "controller": _controller, "small": _small}
+def _contract() -> str:
+    document = _results("contract_check")
+    floor = document["floor"]
+    peers = {name.replace("_", " "): figures for name, figures in document["peers"].items()}
+    rows = [
+        [
+            f"{name} {next(iter(figures['versions'].values()))}" if name in peers else name,
+            f"{figures['seconds']:.1f}",
+            f"{figures['cpu_seconds']:.1f}",
+            f"{figures['cpu_seconds'] / floor['cpu_seconds']:.1f}",
+            f"{figures['peak_mib']:,}",
+        ]
+        for name, figures in {"sums alone": floor, "slipway": document["slipway"], **peers}.items()
+    ]
+    wall, cpu = document["seconds_over_floor"], document["cpu_seconds_over_floor"]
+    return (
+        _table(["check", "seconds", "CPU seconds", "CPU of the sums", "peak MiB"], rows)
+        + f"\n\n{document['date']}, {document['machine']['cores']} cores, load average "
+        + f"{document['load_before']} before the run: other programs were at work, so CPU seconds compare "
+        + f"better. Slipway and the sums took turns, {document['slipway']['rounds']} times each; the median "
+        + f"ratio of a turn is {wall} in seconds and {cpu} in CPU seconds. The others ran once. "
+        + f"Command: `{document['command']}`."
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "serving": _serving,
+    "controller": _controller,
+    "contract": _contract,
+    "small": _small,
+}
 
 
 def filled(page: str) -> str:
