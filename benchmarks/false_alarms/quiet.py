@@ -15,7 +15,7 @@ from benchmarks.false_alarms.scoring import poisson_bounds, rate, rate_by_rows
 from benchmarks.false_alarms.streams import COLUMNS, Cells, Table
 from slipway.base.config import Monitor
 from slipway.models.reference import FeatureReference, Reference
-from slipway.stats.categorical import REFERENCE_ERRORS
+from slipway.stats.bin_bets import REFERENCE_ERRORS
 
 Row = dict[str, Any]
 
@@ -161,8 +161,9 @@ _KNOWN = 1_000_000
 def run_lengths(scale: Scale) -> list[Row]:
     """Rows between false alarms against the promise, for several promises.
 
-    "edge" is the hardest case that still counts as quiet: one share of a known reference lies at the very end
-    of its tolerance. The others draw a new reference of 5,000 rows for each million rows.
+    "edge" and "edge of a number" are the hardest cases that still count as quiet: of a known reference, one
+    share lies at the very end of its tolerance, or each share of values up to an edge does. The others draw
+    a new reference of 5,000 rows for each million rows.
     """
     tolerance = Monitor().tolerance
     cases = {
@@ -171,6 +172,7 @@ def run_lengths(scale: Scale) -> list[Row]:
         "normal, tolerance 0": ("normal", 0.0),
         "category, tolerance 0": ("category", 0.0),
         "edge": ("edge", tolerance),
+        "edge of a number": ("edge of a number", tolerance),
     }
     found: list[Row] = []
     for title, (source, slack) in cases.items():
@@ -197,8 +199,8 @@ def _count_alarms(source: str, tolerance: float, run_length: int, rows: int) -> 
     piece = min(rows, 1_000_000)
     alarms = 0
     for index in range(rows // piece):
-        if source == "edge":
-            reference, cells = _edge(tolerance, run_length, index, piece)
+        if source in _EDGES:
+            reference, cells = _EDGES[source](tolerance, run_length, index, piece)
         else:
             kind = COLUMNS[source].kind
             drawn = streams.reference_of(source, 5_000, 1_000 + index)
@@ -220,3 +222,19 @@ def _edge(tolerance: float, run_length: int, index: int, rows: int) -> tuple[Ref
     shares[0] = share + slack
     rng = streams.generator("edge", run_length, index)
     return Reference([feature], ours.ROWS_PER_DAY), np.array(levels)[rng.choice(10, rows, p=shares)]
+
+
+def _edge_of_a_number(tolerance: float, run_length: int, index: int, rows: int) -> tuple[Reference, Cells]:
+    """Ten equal tenths of a number; in the stream so much has moved from the last to the first as is
+    tolerated, and with it every share of values up to an edge."""
+    edges = [float(edge) for edge in range(1, 10)]
+    feature = FeatureReference(name="x", kind="number", edges=edges, shares=[0.1] * 10 + [0.0], n=_KNOWN)
+    slack = tolerance + REFERENCE_ERRORS * (0.1 * 0.9 / _KNOWN) ** 0.5
+    shares = np.full(10, 0.1)
+    shares[0] += slack
+    shares[9] -= slack
+    rng = streams.generator("edge of a number", run_length, index)
+    return Reference([feature], ours.ROWS_PER_DAY), rng.choice(10, rows, p=shares) + 0.5
+
+
+_EDGES = {"edge": _edge, "edge of a number": _edge_of_a_number}

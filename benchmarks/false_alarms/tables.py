@@ -96,11 +96,17 @@ def quiet_table(results: Results, reference_rows: int) -> str:
     return markdown(["rule", *(f"{window:,}" for window in windows)], rows)
 
 
+_EDGES = {
+    "edge": "a share at the very edge of its tolerance",
+    "edge of a number": "a number, each share up to an edge at its tolerance",
+}
+
+
 def run_length(results: Results) -> str:
     """Rows between false alarms against the promise."""
     rows = [
         [
-            {"edge": "a share at the very edge of its tolerance"}.get(row["case"], row["case"]),
+            _EDGES.get(row["case"], row["case"]),
             number(row["promised"]),
             number(row["rows"]),
             number(row["alarms"]),

@@ -99,6 +99,21 @@ def test_batches_and_restarts_do_not_change_a_bit(cuts, shift):
     assert parts.to_state() == whole.to_state()
 
 
+def test_a_small_shift_of_a_number_is_found_and_dated():
+    """Every tenth of the values changes by less than 3.5 points; the lower half by 10."""
+    rows = joined(columns(5000), columns(5000, seed=1, shift=0.25))
+    alarms = monitor().absorb(rows, places(10_000))
+    assert [alarm.features for _, alarm in alarms] == [("income",)]
+    assert 5000 < alarms[0][1].n <= 7500
+    assert alarms[0][1].change_n == pytest.approx(5000, abs=10 * BLOCK)
+
+
+def test_numbers_have_an_order_and_categories_have_none():
+    detectors = monitor().to_state()["detectors"]
+    ordered = {name: state["parameters"]["ordered"] for name, state in detectors.items()}
+    assert ordered == {"income": 10, "age": 10, "job": 0, "flag": 0}
+
+
 def test_a_watch_without_references_watches_nothing():
     watch = Watch("m@1", None, None, Monitor(), start=0)
     assert watch.risk_closed

@@ -194,9 +194,10 @@ def drift_alarm(traffic: Traffic, rng: np.random.Generator) -> DriftAlarm:
 def _drift_delay(t: Traffic, shift: float, rng: np.random.Generator) -> Delay:
     edges = special.ndtri(np.arange(1, 10) / 10.0)
     found = np.full(RUNS // 2, math.inf)
+    shares = [*[0.1] * 10, 0.0]  # tenths of the values, and none missing
     for run in range(found.size):
         # e-BH asks a feature that moves alone for the threshold of all of them together
-        detector = BinDrift([0.1] * 10, t.reference_rows, t.tolerance, t.run_length * t.features)
+        detector = BinDrift(shares, t.reference_rows, t.tolerance, t.run_length * t.features, ordered=10)
         while not detector.alarmed and detector.n < MOST_ROWS:
             detector.update_many(np.searchsorted(edges, rng.normal(shift, 1.0, 1000)))
         found[run] = detector.alarmed_at or math.inf

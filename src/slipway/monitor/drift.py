@@ -25,7 +25,8 @@ BLOCK = 50
 
 
 class DriftMonitor:
-    """Watches the shares of each feature's training bins, block by block of rows.
+    """Watches the shares of each feature's training bins, block by block of rows; for numbers also of all
+    values up to a bin's edge, of both ends together, and the mean rank.
 
     At the end of each block the features' e-values go through e-BH at level ``block / run_length``. A
     rejection needs a mean e-value of ``run_length / block``, and a mean of e-detectors is an e-detector:
@@ -35,7 +36,8 @@ class DriftMonitor:
 
     Args:
         reference: bins and shares of the champion's training table.
-        tolerance: shift of a share that does not matter, in [0, 0.5).
+        tolerance: shift of a share that does not matter, in [0, 0.5); for numbers also of the share of
+            values up to an edge.
         run_length: rows between two tolerated false alarms, over all features.
         start: place before the first row.
     """
@@ -164,9 +166,16 @@ class DriftMonitor:
 def _detector(feature: FeatureReference, tolerance: float, run_length: float) -> BinDrift | None:
     """None when so few training rows are behind the shares that none could be said to have moved."""
     try:
-        return BinDrift(feature.shares, feature.n, tolerance, run_length, block=BLOCK)
+        return BinDrift(
+            feature.shares, feature.n, tolerance, run_length, block=BLOCK, ordered=_ordered(feature)
+        )
     except UsageError:
         return None
+
+
+def _ordered(feature: FeatureReference) -> int:
+    """Leading bins that are in the order of a number."""
+    return 0 if feature.edges is None else len(feature.edges) + 1
 
 
 def _bins(feature: FeatureReference, values: Sequence[Value] | None, n: int) -> Bins:

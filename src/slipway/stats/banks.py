@@ -5,8 +5,8 @@ A component k gets the log of a one-step e-value at each step; with S its runnin
     CUSUM:            log M_t = S_t - min(S_0 .. S_{t-1})            (M_t = L_t max(M_{t-1}, 1), M_0 = 0)
     Shiryaev-Roberts: log M_t = S_t + log(exp(-S_0) + .. + exp(-S_{t-1}))    (M_t = L_t (M_{t-1} + 1))
 
-and the bank's value is the mean of M over components: again an e-detector, so that the mean number of steps
-to the first alarm at threshold A is at least A while nothing has changed.
+and the bank's value is the mean of M over components, with equal or given weights: again an e-detector, so
+that the mean number of steps to the first alarm at threshold A is at least A while nothing has changed.
 
 Source: Shin, Ramdas, Rinaldo, "E-detectors: a nonparametric framework for sequential change detection",
 New England Journal of Statistics in Data Science 2024, arXiv 2203.03532.
@@ -25,11 +25,13 @@ from slipway.stats.sequential import Part
 Recursion = Literal["cusum", "shiryaev_roberts"]
 
 
-def log_mean_exp(logs: Floats) -> float:
-    """log(mean(exp(logs))) of a one-dimensional array."""
+def log_mean_exp(logs: Floats, weights: Floats | None = None) -> float:
+    """log(mean(exp(logs))) of a one-dimensional array; ``weights`` sum to 1."""
     top = float(logs.max())
     if math.isinf(top):
         return top
+    if weights is not None:
+        return top + math.log(float((weights * np.exp(logs - top)).sum()))
     return top + math.log(float(np.exp(logs - top).sum()) / logs.size)
 
 
@@ -40,13 +42,21 @@ class DetectorBank(Part):
         size: K.
         threshold: A >= 1.
         recursion: how a component restarts.
+        weights: (K,) positive weights of the components that sum to 1; equal ones without.
     """
 
     memory = ("steps", "_sums", "_lows", "_floors", "_restarts", "_logs", "alarmed_at", "change_at")
 
-    def __init__(self, size: int, threshold: float, recursion: Recursion = "cusum") -> None:
+    def __init__(
+        self,
+        size: int,
+        threshold: float,
+        recursion: Recursion = "cusum",
+        weights: Floats | None = None,
+    ) -> None:
         self.log_threshold = math.log(threshold)
         self.recursion = recursion
+        self._weights = weights
         self.steps = 0
         self._sums = np.zeros(size)
         self._lows = np.zeros(size)
@@ -60,7 +70,12 @@ class DetectorBank(Part):
     @property
     def log_value(self) -> float:
         """Log of the mean of the components; -inf before the first step."""
-        return log_mean_exp(self._logs)
+        return log_mean_exp(self._logs, self._weights)
+
+    @property
+    def values(self) -> Floats:
+        """(K,) logs of the components."""
+        return self._logs
 
     @property
     def leader(self) -> int:
@@ -126,7 +141,7 @@ class DetectorBank(Part):
         return np.where(at_low.any(axis=0), latest, self._restarts)
 
     def _maybe_alarm(self, logs: Floats, step: int, restarts: Ints) -> bool:
-        if log_mean_exp(logs) < self.log_threshold:
+        if log_mean_exp(logs, self._weights) < self.log_threshold:
             return False
         self.alarmed_at = step
         self.change_at = int(restarts[int(np.argmax(logs))])

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from slipway.base.errors import UsageError
-from slipway.stats.arguments import Floats, Ints, count, indices, not_negative, within
+from slipway.stats.arguments import Ints, count, indices, not_negative, within
 from slipway.stats.banks import DetectorBank
+from slipway.stats.bin_bets import bets_on, exact
 from slipway.stats.sequential import Sequential
 
-#: Bets as shares of the largest one: Kelly's bet for a bin that grows from m to q is (q - m) / (1 - m).
-BETS = (0.03, 0.1, 0.3, 0.9)
-
-#: Standard errors of a reference share that the tolerance grows by.
-REFERENCE_ERRORS = 3.0
-
 #: Blocks per vectorised step.
-STEP = 512
+STEP = 256
 
 
 class BinDrift(Sequential):
@@ -31,8 +27,16 @@ class BinDrift(Sequential):
     below p - e. Their products over a block of rows drive CUSUM components, and ``e_value`` is the mean of
     all of them. Only counts per block matter, so rows of a block may come in any order.
 
+    Where the first ``ordered`` bins lie in the order of a number, a small shift of all its values moves each
+    bin a little and the share of values up to an edge much more. So there are the same bets on each share of
+    values up to an inner edge, on the one or two outer bins of both ends together (with twice the tolerance:
+    both ends may move by it), and on the mean rank, where a value counts as the share of values below its bin
+    and half of its bin's, and rows in other bins as one half. Such bins, half-lines, ends, ranks and the
+    other bins have equal weight in ``e_value``.
+
     Assumes that before the change each row falls into bin b with conditional probability between p - e and
-    p + e. Clustered rows (one user, one session) break that: take one row per cluster.
+    p + e, and likewise for the values up to an edge, below it and above it. Clustered rows (one user, one
+    session) break that: take one row per cluster.
 
     Guarantee: while that holds, the expected number of rows to the first alarm is at least ``run_length``.
     For many features: ``multiplicity.e_bh`` of their ``e_value``s with alpha = 1 / ``threshold`` keeps that
@@ -41,9 +45,10 @@ class BinDrift(Sequential):
     Args:
         reference_shares: (B,) shares >= 0 that sum to 1 (to 1e-6).
         n_reference: rows behind the shares.
-        tolerance: change of a share that does not matter, >= 0.
+        tolerance: change of a share that does not matter, >= 0; for a number also of the share up to an edge.
         run_length: in rows, more than ``block``.
         block: rows per step.
+        ordered: number of leading bins that are in the order of a number; 0 for a category.
 
     Raises:
         UsageError: an argument outside its range.
@@ -62,7 +67,7 @@ class BinDrift(Sequential):
     (20200, 20000)
     """
 
-    parameters = ("reference_shares", "n_reference", "tolerance", "run_length", "block")
+    parameters = ("reference_shares", "n_reference", "tolerance", "run_length", "block", "ordered")
     memory = ("n", "_counts", "_bank")
 
     def __init__(
@@ -72,18 +77,27 @@ class BinDrift(Sequential):
         tolerance: float,
         run_length: float,
         block: int = 50,
+        ordered: int = 0,
     ) -> None:
         self.reference_shares = _shares(reference_shares)
         self.n_reference = count("n_reference", n_reference)
         self.tolerance = not_negative("tolerance", tolerance)
         self.block = count("block", block)
         self.run_length = within("run_length", run_length, self.block, math.inf)
-        self._bins, self._table = _components(
-            np.array(self.reference_shares), self.n_reference, self.tolerance, self.block
-        )
+        self.ordered = _ordered(ordered, len(self.reference_shares))
+        bets = bets_on(np.array(self.reference_shares), self.n_reference, self.tolerance, self.ordered)
+        self._bins = bets.bins
+        self._logs = exact(bets.logs, self.block)
         self._counts = np.zeros(len(self.reference_shares), np.int64)
-        self._bank = DetectorBank(self._bins.size, self.threshold)
+        self._bank = DetectorBank(bets.logs.shape[1], self.threshold, weights=bets.weights)
         self.n = 0
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The detector that ``to_state`` described; one written before bins had an order goes on without."""
+        if "parameters" in state:
+            state = {**state, "parameters": {"ordered": 0, **state["parameters"]}}
+        return super().from_state(state)
 
     @property
     def threshold(self) -> float:
@@ -121,9 +135,11 @@ class BinDrift(Sequential):
         return self._bank.restarts * self.block
 
     @property
-    def leading_bin(self) -> int:
-        """Bin of the component that is now the largest."""
-        return int(self._bins[self._bank.leader])
+    def leading_bin(self) -> int | None:
+        """The single bin on which a bet is now the largest; None where no single bin could alarm."""
+        if not self._bins.size:
+            return None
+        return int(self._bins[int(np.argmax(self._bank.values[: self._bins.size]))])
 
     def update(self, x: int) -> None:
         """Absorb the bin index of one row."""
@@ -155,7 +171,7 @@ class BinDrift(Sequential):
 
     def _close_blocks(self, counts: Ints) -> None:
         """Bet on the (T, B) counts of full blocks, and start the next block empty."""
-        increments = self._table[np.arange(self._bins.size), counts[:, self._bins]]
+        increments = counts.astype(np.float64) @ self._logs
         if len(increments) == 1:
             self._bank.step(increments[0])
         else:
@@ -174,30 +190,8 @@ def _shares(values: Sequence[float]) -> list[float]:
     return shares
 
 
-def _components(shares: Floats, n: int, tolerance: float, block: int) -> tuple[Ints, Floats]:
-    """Bin of each component (K,), and its log e-value by count in a block (K, block + 1)."""
-    smoothed = (shares * n + 1.0) / (n + 2.0)
-    slack = tolerance + REFERENCE_ERRORS * np.sqrt(smoothed * (1.0 - smoothed) / n)
-    hits = np.arange(block + 1.0)
-    bins: list[int] = []
-    tables: list[Floats] = []
-    for index, (share, e) in enumerate(zip(shares, slack, strict=True)):
-        high, low = share + e, share - e
-        if high < 1.0:
-            for bet in BETS:
-                bins.append(index)
-                hit, miss = math.log1p(bet * (1.0 - high) / high), math.log1p(-bet)
-                tables.append(hits * hit + (block - hits) * miss)
-        if low > 0.0:
-            for bet in BETS:
-                bins.append(index)
-                hit, miss = math.log1p(-bet), math.log1p(bet * low / (1.0 - low))
-                tables.append(hits * hit + (block - hits) * miss)
-    if not bins:
-        raise UsageError(
-            expected="a tolerance that some bin could exceed",
-            got=f"tolerance {tolerance:g} with {n} reference rows",
-            where="BinDrift",
-            next_step="lower the tolerance or take more reference rows",
-        )
-    return np.array(bins, np.int64), np.array(tables)
+def _ordered(ordered: int, bins: int) -> int:
+    whole = count("ordered", ordered, 0)
+    if whole > bins:
+        raise UsageError(expected=f"at most the {bins} bins there are", got=f"{whole}", where="ordered")
+    return whole
