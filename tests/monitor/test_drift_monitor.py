@@ -114,6 +114,18 @@ def test_numbers_have_an_order_and_categories_have_none():
     assert ordered == {"income": 10, "age": 10, "job": 0, "flag": 0}
 
 
+def test_a_state_whose_keys_were_sorted_names_features_in_the_same_order():
+    rows, where = joined(columns(1000), columns(500, seed=1)), places(1500)
+    rows["income"][1000:] = rows["age"][1000:] = [None] * 500
+    whole, parts = monitor(), monitor()
+    expected = whole.absorb(rows, where)
+    assert [alarm.features for _, alarm in expected] == [("income", "age")]
+    found = parts.absorb({name: values[:970] for name, values in rows.items()}, where[:970])
+    parts = DriftMonitor.from_state(REFERENCE, json.loads(json.dumps(parts.to_state(), sort_keys=True)))
+    found += parts.absorb({name: values[970:] for name, values in rows.items()}, where[970:])
+    assert found == expected
+
+
 def test_a_watch_without_references_watches_nothing():
     watch = Watch("m@1", None, None, Monitor(), start=0)
     assert watch.risk_closed

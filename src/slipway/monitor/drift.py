@@ -155,9 +155,10 @@ class DriftMonitor:
         """Read ``to_state`` back."""
         self = cls.__new__(cls)
         self.run_length = state["run_length"]
-        self._detectors = {name: BinDrift.from_state(found) for name, found in state["detectors"].items()}
-        self._features = {one.name: one for one in reference.features if one.name in self._detectors}
-        self._landmarks = {name: Landmarks.from_state(found) for name, found in state["landmarks"].items()}
+        # in the order of the reference, for alarms name features in it; a store may have sorted the keys
+        self._features = {one.name: one for one in reference.features if one.name in state["detectors"]}
+        self._detectors = {name: BinDrift.from_state(state["detectors"][name]) for name in self._features}
+        self._landmarks = {name: Landmarks.from_state(state["landmarks"][name]) for name in self._features}
         self._alarmed = list(state["alarmed"])
         self.n = state["n"]
         return self
