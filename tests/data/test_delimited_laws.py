@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from slipway.base.config import Data
 from slipway.base.errors import SourceError
-from slipway.data.source import read_table
+from slipway.data.source import read_source, read_table
 
 #: No number, marker or boolean, and no blank at the ends: what must come back as it went in.
 cells = st.text(st.sampled_from("xyz é,;\t|\"'\n-#"), max_size=8).map(lambda inner: f"x{inner}x")
@@ -83,3 +83,27 @@ def test_the_line_of_a_ragged_record_is_exact(tmp_path_factory, before, fields, 
         assert isinstance(made, SourceError)
         assert made.where.endswith(f"line {content.count(chr(10))}")
         assert made.got == str(fields)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from(['"two\nlines",2', "x,1", "y,-", "# not a row", ""]), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["1", "1,2,3", 'a,"b\nc",d'])), max_size=4),
+)
+def test_rows_set_aside_change_no_other_row(tmp_path_factory, rows, wrong):
+    path = tmp_path_factory.getbasetemp() / "aside.csv"
+    data = Data(source="x", header=True, comment="#", separator=",", quoted=True, max_bad_rows=0.99)
+    rows = ["first,9", *rows]
+    path.write_text("a,b\n" + "".join(f"{row}\n" for row in rows))
+    whole = read_source(path, data)
+    mixed = list(rows)
+    for at, line in wrong:
+        mixed.insert(1 + at, line)
+    path.write_text("a,b\n" + "".join(f"{row}\n" for row in mixed))
+    made = read_source(path, data)
+    assert whole.rejected == ()
+    assert made.table.equals(whole.table)
+    assert sorted(row.text for row in made.rejected) == sorted(line for _, line in wrong)
+    lines = path.read_text().split("\n")
+    for row in made.rejected:
+        assert lines[row.line - 1].endswith(row.text.split("\n")[-1])

@@ -13,6 +13,7 @@ from slipway.base.errors import (
     SourceError,
     StoreError,
     TargetError,
+    UsageError,
 )
 from slipway.base.layout import Layout
 from slipway.data.check import check_table
@@ -256,3 +257,19 @@ def test_shared_tables_from_file_to_checked_snapshot(shared, tmp_path, file, tar
     assert df.equals(report.reading.table)
     check_table(df, contract).require()
     assert take_snapshot(report.layout, df, config.data.source).rows == rows
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (InitOptions(query="select 1"), "--query"),
+        (InitOptions(sheet="one"), "--sheet"),
+    ],
+)
+def test_options_that_say_nothing_about_the_source_are_refused(loans, tmp_path, options, word):
+    with pytest.raises(UsageError, match=word):
+        init_project(loans, "repaid", tmp_path / "new", options)
+    pl.read_csv(loans).write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(UsageError, match="--separator"):
+        init_project(tmp_path / "t.parquet", "repaid", tmp_path / "new", InitOptions(separator=","))
+    assert not (tmp_path / "new").exists()

@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from slipway.base.config import Config, Data, load_config, parse_config
-from slipway.base.errors import ConfigError, ConflictError, StoreError
+from slipway.base.errors import ConfigError, ConflictError, StoreError, UsageError
 from slipway.base.files import write_atomic
 from slipway.base.layout import Layout
 from slipway.base.vocabulary import Task, Value
@@ -106,6 +106,7 @@ def init_project(
     if not isinstance(source, Path | str):
         source = folder / f"{options.name or 'table'}.parquet"
     reading = _read(source, frame, options)
+    _refuse_idle(options, reading.plan, database=frame is None and locate(source).is_database)
     hints = Hints(options.task, options.time, options.group, options.exclude)
     inference = infer(reading.table, target, hints)
     settings = render_settings(
@@ -145,6 +146,20 @@ def _read(source: Path | str, frame: pl.DataFrame | None, options: InitOptions) 
             next_step="choose another name, or replace the table with force",
         )
     return Reading(canonical(frame, exclude=options.exclude), msgspec.structs.replace(plan, format="parquet"))
+
+
+def _refuse_idle(options: InitOptions, plan: Data, *, database: bool) -> None:
+    """Refuse options that say nothing about a source of this kind."""
+    kind = "database" if database else str(plan.format)
+    formats = {key: used for key, _, used in _READING if used} | {"query": ("database",)}
+    for key, used in formats.items():
+        if getattr(options, key, None) not in (None, ()) and kind not in used:
+            raise UsageError(
+                expected=f"--{key} with a source that it is for ({', '.join(used)})",
+                got=f"one that is {kind}",
+                where=locate(plan.source).shown,
+                next_step="leave the option out",
+            )
 
 
 def _parquet(table: pl.DataFrame) -> bytes:
