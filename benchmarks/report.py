@@ -126,10 +126,37 @@ def _contract() -> str:
     )
 
 
+def _profile() -> str:
+    return (
+        _profile_table("profile") + "\n\nOne million rows of the same:\n\n" + _profile_table("profile_quick")
+    )
+
+
+def _profile_table(name: str) -> str:
+    document = _results(name)
+    rows = [
+        [
+            tool if figures["version"] == "0" else f"{tool} {figures['version']}",
+            f"{figures['seconds']:.1f}",
+            f"{figures['cpu_seconds']:.1f}",
+            f"{figures['peak_mib']:,}",
+        ]
+        for tool, figures in document["median"].items()
+    ]
+    return (
+        _table(["tool", "read and work, s", "CPU s", "peak MiB"], rows)
+        + f"\n\n{document['date'][:10]}, {document['machine']['cores']} cores, load average "
+        + f"{document['load_average']:.1f} (other programs were at work: compare the CPU seconds, which "
+        + "include the start), "
+        + f"{document['rounds']} round{'s' * (document['rounds'] > 1)}; command: `{document['command']}`."
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "serving": _serving,
     "controller": _controller,
     "contract": _contract,
+    "profile": _profile,
     "small": _small,
 }
 

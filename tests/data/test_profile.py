@@ -283,3 +283,20 @@ def test_markers_of_missing_values_are_counted(tmp_path: Path) -> None:
     made = profile_table(streamed.frame, "t", ProfileOptions(markers=streamed.markers))
     assert columns_of(made, "missing_marker") == ["age", "town"]
     assert made.column("age").missing == 100
+
+
+def test_settings_that_change_cells_hold_for_parquet_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"label": ["yes.", "no."] * 50}).write_parquet(path)
+    streamed = stream_table(path, Data(source="t", trailing_dots=("label",)))
+    levels = profile_table(streamed.frame, "t").column("label").levels
+    assert [level.value for level in levels] == ["no", "yes"]
+
+
+def test_rows_that_could_not_be_read_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,x\n2,y\n" * 100 + "3\n", encoding="utf-8")
+    streamed = stream_table(path, Data(source="t", max_bad_rows=0.1))
+    made = profile_table(streamed.frame, "t", ProfileOptions(set_aside=streamed.set_aside))
+    assert found(made, "set_aside")[0].evidence.startswith("1 rows of the source")
+    assert made.rows == 200

@@ -41,7 +41,8 @@ def stream_table(source: Path | str, data: Data) -> Streamed:
     """
     place = locate(source)
     local = not (place.is_database or place.is_object)
-    if local and _is_parquet(Path(place.given)):
+    # a setting that changes cells is for the reader of whole tables
+    if local and not data.trailing_dots and _is_parquet(Path(place.given)):
         return Streamed(_scanned(Path(place.given)), {})
     reading = read_source(source, data)
     markers = _markers(source, reading) if local and reading.plan.format in _TEXTUAL else {}

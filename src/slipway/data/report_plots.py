@@ -157,7 +157,7 @@ def heat_plot(pairs: Sequence[Correlation], most: int = 14) -> str:
             if name not in names and len(names) < most:
                 names.append(name)
     values = {frozenset((pair.first, pair.second)): pair.value for pair in pairs}
-    side, left = 44, 190
+    side, left = 44, 250
     wide, tall = left + side * len(names) + 10, side * len(names) + 34
     parts: list[str] = []
     for i, one in enumerate(names):
@@ -171,12 +171,12 @@ def heat_plot(pairs: Sequence[Correlation], most: int = 14) -> str:
             if j < i
         ]
     drawn = _svg(wide, tall, "Correlations", parts)
-    return f'<div class="scroll" style="--least:{min(wide, 560)}px;max-width:{wide}px">{drawn}</div>'
+    return f'<div class="scroll" style="--least:{min(wide, 760)}px;max-width:{wide}px">{drawn}</div>'
 
 
 def _short(name: str) -> str:
     """The beginning and the end: names of a family differ at either."""
-    return escape(name if len(name) <= 25 else f"{name[:11].rstrip()}…{name[-13:].lstrip()}")
+    return escape(name if len(name) <= 36 else f"{name[:15].rstrip()}…{name[-20:].lstrip()}")
 
 
 def _square(x: float, y: float, side: int, value: float | None, names: str) -> str:

@@ -91,7 +91,9 @@ footer{margin-top:40px;color:var(--soft);font-size:.85rem}
 footer ul{padding-left:18px;margin:6px 0}
 @media (max-width:520px){main{padding:18px 14px 48px}h1{font-size:1.4rem}.tile,.card{padding:12px}
 .tiles{grid-template-columns:1fr 1fr}
-svg text{font-size:15px}.scroll svg text{font-size:12px}}
+svg text{font-size:15px}.scroll svg text{font-size:12px}
+.wide>.bars{grid-template-columns:1fr max-content}
+.wide>.bars>span{grid-column:1/-1;max-width:none;white-space:normal;margin-top:4px}}
 @media print{body{background:none}.card,.tile{break-inside:avoid}}
 """
 
