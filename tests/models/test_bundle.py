@@ -313,7 +313,8 @@ def replace(name, content):
     ("change", "words"),
     [
         (replace("bundle.json", b"{"), r"a bundle of format 1.* in bundle\.json"),
-        (patch("bundle.json", b'"format": 1', b'"format": 2'), "a bundle of format 1"),
+        (patch("bundle.json", b'"format": 1', b'"format": 3'), "a bundle of format 1"),
+        (patch("bundle.json", b'"format": 1', b'"format": 2'), "cleaning steps in a bundle of format 2 only"),
         (patch("bundle.json", b'"loan"', b'"loan", "more": 1'), "a bundle of format 1"),
         (patch("bundle.json", b'"binary"', b'"regression"'), "classes for a regression task"),
         (patch("bundle.json", b'"no"', b'"maybe", "no"'), "classes for a binary task"),

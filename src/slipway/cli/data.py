@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from slipway.cli import data_bias, data_contract, data_privacy, data_profile, data_snapshots
+from slipway.cli import (
+    data_bias,
+    data_clean,
+    data_contract,
+    data_privacy,
+    data_profile,
+    data_snapshots,
+)
 
 data = typer.Typer(name="data", no_args_is_help=True, help="What is known of the project's tables.")
 data_profile.register(data)
 data_snapshots.register(data)
+data_clean.register(data)
 data_bias.register(data)
 data_privacy.register(data)
 data_contract.register(data)

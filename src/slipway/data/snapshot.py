@@ -49,8 +49,9 @@ __all__ = [
 ]
 
 _PARTIAL = ".partial"
-#: Blocks hashed, compressed and written at the same time; with one more waiting they bound the memory.
-_WORKERS = min(4, os.cpu_count() or 1)
+#: Blocks hashed, compressed and written at the same time, some of them waiting for the disk; with one more
+#: in the queue they bound the memory.
+_WORKERS = 4
 
 
 @dataclass(frozen=True)

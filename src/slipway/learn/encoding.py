@@ -9,7 +9,9 @@ import polars as pl
 
 from slipway.base.errors import ConfigError
 from slipway.data.contract import Column, ColumnType, Contract
+from slipway.data.steps import Steps
 from slipway.data.tables import conform
+from slipway.models.cleaning import Cleaner
 from slipway.models.encoder import (
     BoolColumn,
     CategoryColumn,
@@ -28,19 +30,20 @@ RARE = 3
 MAX_LEVELS = 1_000
 
 
-def fit_encoder(df: pl.DataFrame, contract: Contract) -> Encoder:
+def fit_encoder(df: pl.DataFrame, contract: Contract, steps: Steps = ()) -> Encoder:
     """Fit the encoder on the train part of a table.
 
     Args:
-        df: training rows.
+        df: training rows, not cleaned.
         contract: says which columns are features, and of which type.
+        steps: what the encoder mends first, here and in serving.
 
     Raises:
         ConfigError: a feature of type ``text``, which no candidate can learn from.
         ContractError: a feature is missing or of another type.
     """
-    columns = feature_columns(df, contract)
-    return Encoder([_fitter(spec)(spec.name, columns[spec.name]) for spec in contract.features])
+    columns = Cleaner(steps).columns(feature_columns(df, contract), df.height)
+    return Encoder([_fitter(spec)(spec.name, columns[spec.name]) for spec in contract.features], steps)
 
 
 def feature_columns(df: pl.DataFrame, contract: Contract) -> dict[str, Cells]:

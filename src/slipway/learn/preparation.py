@@ -10,6 +10,7 @@ import polars as pl
 from slipway.base.config import Config
 from slipway.data.contract import Contract
 from slipway.data.splits import split
+from slipway.data.steps import Steps
 from slipway.data.tables import conform
 from slipway.learn.encoding import feature_columns, fit_encoder
 from slipway.learn.metrics import FloatArray
@@ -47,8 +48,11 @@ class Prepared:
     held_out_target: Target
 
 
-def prepare(df: pl.DataFrame, config: Config, contract: Contract, seed: int) -> Prepared:
+def prepare(df: pl.DataFrame, config: Config, contract: Contract, seed: int, steps: Steps = ()) -> Prepared:
     """Split a checked table, fit the encoder on the train part and encode both parts.
+
+    The rows that are handed on are as they came: the encoder does the cleaning ``steps``, as it does for a
+    request, so that monitors and the live version see the values that serving sees.
 
     Raises:
         TargetError: the target cannot be learned.
@@ -61,7 +65,7 @@ def prepare(df: pl.DataFrame, config: Config, contract: Contract, seed: int) -> 
     cut = len(parts.train)
     train, held_out = table[:cut], table[cut:]
     target = read_target(table, config, contract)
-    encoder = fit_encoder(train, contract)
+    encoder = fit_encoder(train, contract, steps)
     fitted_on = part_of(target, slice(None, cut))
     problem = Problem(
         task=target.task,

@@ -31,6 +31,7 @@ from slipway.data.frames import Frame, from_frame
 from slipway.data.reading import quarantine
 from slipway.data.snapshot import load_manifest, take_snapshot
 from slipway.data.source import read_source, source_path
+from slipway.data.steps import Steps, load_steps, require_fit, steps_digest
 from slipway.data.tables import canonical
 from slipway.learn.budget import Budget, Progress, Report, silent
 from slipway.learn.candidates import Candidate, constant, fit_candidates
@@ -84,6 +85,7 @@ class _Job:
     budget: Budget
     report: Report
     clock: Clock
+    steps: Steps
     run_id: str
     origin: str
     #: When the source was read; None when the rows are given, whose age says nothing of a source.
@@ -130,7 +132,8 @@ def train(
         The registered version with its evidence; ``passed`` says whether the gates let it launch.
 
     Raises:
-        ConfigError: no candidate, an unknown gate, a feature that cannot be learned from.
+        ConfigError: no candidate, an unknown gate, a feature that cannot be learned from, a cleaning step
+            that does not fit the contract.
         SourceError, ContractError, TargetError, DataError: the table cannot be read, breaks the contract
             or cannot be learned.
         StoreError: the project folder cannot be written.
@@ -145,10 +148,12 @@ def train(
         budget=Budget(config.train.budget_seconds, now),
         report=progress,
         clock=clock,
+        steps=load_steps(layout.root),
         run_id=run_id or uuid.uuid4().hex,
         origin=origin,
         read_at=datetime.fromtimestamp(clock.now_us() / 1e6, UTC) if df is None else None,
     )
+    require_fit(job.steps, contract)
     layout.create()
     database = open_database(layout)
     try:
@@ -198,6 +203,8 @@ def _start(job: _Job, database: Database, table: pl.DataFrame, file: Path | None
         "seed": job.seed,
         "threads": job.threads,
     }
+    if job.steps:
+        lineage["cleaning"] = steps_digest(job.steps)
     with database.write() as tx:
         registry.add_snapshot(tx, snapshot.digest, snapshot.rows, source, manifest)
         known = dict(lineage, packages=versions)
@@ -216,7 +223,7 @@ def _train(
     report.require()
     job.begin("prepare", "splitting and encoding")
     start = job.budget.spent
-    prepared = prepare(table, config, contract, job.seed)
+    prepared = prepare(table, config, contract, job.seed, job.steps)
     fitted = _fit(job, prepared, _RESERVE_FACTOR * (job.budget.spent - start))
     job.begin("judge", f"judging {fitted.chosen.name} on {prepared.held_out.height} held-out rows")
     key = signing_key(job.layout)

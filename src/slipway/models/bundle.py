@@ -5,6 +5,7 @@
     bundle.json       name, task, classes, flavour, lineage
     contract.toml     what each column must look like
     encoder.json      raw columns to matrix
+    cleaning.json     what is mended in raw values first, where there is something
     model.json|txt    the model in its flavour's own text format
     evidence/*        metrics, gate verdicts, golden rows, references
     manifest.sha256   digest and path of each file above; its own SHA-256 is the bundle's digest
@@ -29,6 +30,7 @@ from slipway.base.errors import ConfigError, ContractError
 from slipway.base.files import sync_directory
 from slipway.base.vocabulary import Task, Value, VersionName
 from slipway.data.contract import Contract, dump_contract, parse_contract
+from slipway.data.steps import Steps, steps_from_json, steps_to_json
 from slipway.models.encoder import Encoder
 from slipway.models.losses import ClassIndex, Label, losses
 from slipway.models.predictor import FLAVOURS, Predictor, load_predictor
@@ -40,6 +42,7 @@ from slipway.models.values import Column, Floats, to_text
 MANIFEST = "manifest.sha256"
 SIGNATURE = "model.sig"
 _META, _CONTRACT, _ENCODER, _EVIDENCE = "bundle.json", "contract.toml", "encoder.json", "evidence/"
+_CLEANING = "cleaning.json"
 _REFERENCE, _RISK = "reference.json", "risk.json"
 #: Up to here the single-row path, repeated, is faster than building a matrix.
 _FEW_ROWS = 16
@@ -59,7 +62,8 @@ class BundleMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     loss_range: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     #: Snapshot digest, git commit, configuration digest, lock digest, seed.
     lineage: dict[str, str | int | float | bool | None] = {}
-    format: Literal[1] = 1
+    #: 2: with ``cleaning.json``, without which the answers would be others.
+    format: Literal[1, 2] = 1
 
     @property
     def outputs(self) -> int:
@@ -86,7 +90,7 @@ class Bundle:
         self.version = version
         self.signer = signer
         self.contract: Contract = _read_contract(files)
-        self.encoder = Encoder.from_json(_file(files, _ENCODER))
+        self.encoder = Encoder.from_json(_file(files, _ENCODER), _read_steps(files, self.meta))
         _refuse_strangers(self.encoder, self.contract)
         flavour = FLAVOURS.get(self.meta.flavour)
         self.predictor: Predictor = load_predictor(
@@ -203,7 +207,10 @@ def write_bundle(
             the same digest is there.
         OSError: the disk is full or not writable.
     """
+    steps = encoder.steps
+    meta = msgspec.structs.replace(meta, format=2 if steps else 1)
     files = {
+        **({_CLEANING: steps_to_json(steps)} if steps else {}),
         _META: msgspec.json.format(msgspec.json.encode(meta), indent=1),
         _CONTRACT: dump_contract(contract).encode(),
         _ENCODER: encoder.to_json(),
@@ -337,7 +344,7 @@ def _read_meta(files: Mapping[str, bytes]) -> BundleMeta:
     try:
         meta = msgspec.json.decode(_file(files, _META), type=BundleMeta)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise untrusted("a bundle of format 1", str(error), _META) from None
+        raise untrusted("a bundle of format 1 or 2", str(error), _META) from None
     least, most = _CLASSES[meta.task]
     if not least <= len(meta.classes) <= most:
         raise untrusted(f"classes for a {meta.task} task", str(len(meta.classes)), _META)
@@ -351,6 +358,15 @@ def _read_contract(files: Mapping[str, bytes]) -> Contract:
         return parse_contract(_file(files, _CONTRACT).decode())
     except (ConfigError, UnicodeDecodeError) as error:
         raise untrusted("a contract", type(error).__name__, _CONTRACT) from None
+
+
+def _read_steps(files: Mapping[str, bytes], meta: BundleMeta) -> Steps:
+    if (_CLEANING in files) != (meta.format == 2):
+        raise untrusted("cleaning steps in a bundle of format 2 only", f"format {meta.format}", _CLEANING)
+    try:
+        return steps_from_json(files[_CLEANING]) if meta.format == 2 else ()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise untrusted("cleaning steps", type(error).__name__, _CLEANING) from None
 
 
 def _refuse_strangers(encoder: Encoder, contract: Contract) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 
 from slipway.base.errors import ContractError, IntegrityError
 from slipway.data.moments import parse_moment
+from slipway.data.steps import Steps
+from slipway.models.cleaning import Cleaner
 from slipway.models.values import NAN, Cell, Column, Floats, cells, each, floats, refused, to_float, to_text
 
 Kind = Literal["number", "bool", "category", "datetime"]
@@ -68,16 +70,18 @@ class Encoder:
 
     Args:
         columns: what to encode, in the order of the raw row.
+        steps: what is mended in the raw values first.
 
     Raises:
-        IntegrityError: two columns of one name, or a category with a repeated level.
+        IntegrityError: two columns of one name, a category with a repeated level, or a step on a column that
+            is not encoded.
 
     >>> encoder = Encoder([NumberColumn("age"), CategoryColumn("job", ("clerk", "nurse"))])
     >>> encoder.encode_row([41, "nurse"]), encoder.encode_row([None, "astronaut"])
     ([41.0, 1.0], [nan, 2.0])
     """
 
-    def __init__(self, columns: Sequence[EncodedColumn]) -> None:
+    def __init__(self, columns: Sequence[EncodedColumn], steps: Steps = ()) -> None:
         self.specs = tuple(columns)
         #: Raw columns, in the order that ``encode_row`` takes them.
         self.columns = tuple(spec.name for spec in self.specs)
@@ -90,6 +94,9 @@ class Encoder:
             for at, spec in enumerate(spec for spec in self.specs for _ in _names(spec))
             if isinstance(spec, CategoryColumn)
         )
+        self.steps = steps
+        self._cleaner = _cleaner(steps, self.columns) if steps else None
+        self._mend = self._cleaner.row(self.columns) if self._cleaner else None
         self._cells = tuple(_KINDS[type(spec)].cell(spec) for spec in self.specs)
         self._wide = [at for at, spec in enumerate(self.specs) if isinstance(spec, DatetimeColumn)][::-1]
 
@@ -106,19 +113,18 @@ class Encoder:
         """
         matrix = np.empty((n, len(self.names)), dtype=np.float64)
         at = 0
+        mended = columns
+        if self._cleaner is not None:
+            self._refuse_other_lengths(columns, n)
+            mended = self._cleaner.columns(columns, n)
         for spec in self.specs:
             width = len(_names(spec))
-            values = columns.get(spec.name)
+            values = mended.get(spec.name)
             if values is None:
                 matrix[:, at : at + width] = NAN
             else:
                 if len(values) != n:
-                    raise ContractError(
-                        expected=f"{n} values",
-                        got=str(len(values)),
-                        where=f"column {spec.name!r}",
-                        next_step="send one value per row; use null for a missing one",
-                    )
+                    raise _wrong_length(spec.name, n, len(values))
                 matrix[:, at : at + width] = _KINDS[type(spec)].column(spec, values)
             at += width
         return matrix
@@ -139,6 +145,9 @@ class Encoder:
                 where="a row",
                 next_step="send the columns in the order of the contract",
             )
+        if self._mend is not None:
+            values = list(values)
+            self._mend(values)
         try:
             row: list[Any] = [cell(value) for cell, value in zip(self._cells, values, strict=True)]
         except (TypeError, ValueError, OverflowError):
@@ -152,14 +161,14 @@ class Encoder:
         return msgspec.json.format(msgspec.json.encode(_Document(_FORMAT, self.specs)), indent=1)
 
     @classmethod
-    def from_json(cls, content: bytes) -> Encoder:
-        """Read ``to_json`` back.
+    def from_json(cls, content: bytes, steps: Steps = ()) -> Encoder:
+        """Read ``to_json`` back, with the steps that are kept beside it.
 
         Raises:
             IntegrityError: not an encoder of this format.
         """
         try:
-            return cls(msgspec.json.decode(content, type=_Document).columns)
+            return cls(msgspec.json.decode(content, type=_Document).columns, steps)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise IntegrityError(
                 expected="an encoder of format 1",
@@ -169,10 +178,15 @@ class Encoder:
             ) from None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Encoder) and self.specs == other.specs
+        return isinstance(other, Encoder) and (self.specs, self.steps) == (other.specs, other.steps)
 
     def __hash__(self) -> int:
         return hash(self.specs)
+
+    def _refuse_other_lengths(self, columns: Mapping[str, Column], n: int) -> None:
+        for name in self.columns:
+            if name in columns and len(columns[name]) != n:
+                raise _wrong_length(name, n, len(columns[name]))
 
     def _culprit(self, values: Sequence[Cell]) -> ContractError:
         for spec, cell, value in zip(self.specs, self._cells, values, strict=True):
@@ -181,6 +195,28 @@ class Encoder:
             except (TypeError, ValueError, OverflowError) as error:
                 return refused(spec.name, _KINDS[type(spec)].expected, error)
         raise AssertionError("no cell of the row is refused on its own")
+
+
+def _wrong_length(name: str, n: int, got: int) -> ContractError:
+    return ContractError(
+        expected=f"{n} values",
+        got=str(got),
+        where=f"column {name!r}",
+        next_step="send one value per row; use null for a missing one",
+    )
+
+
+def _cleaner(steps: Steps, columns: Sequence[str]) -> Cleaner:
+    cleaner = Cleaner(steps)
+    unknown = set(cleaner.names) - set(columns)
+    if unknown:
+        raise IntegrityError(
+            expected="cleaning steps on encoded columns",
+            got=f"{len(unknown)} other columns",
+            where="the encoder",
+            next_step="train the version again",
+        )
+    return cleaner
 
 
 def _number_cell(_: EncodedColumn) -> Callable[[Any], float]:
