@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import date
 
 import polars as pl
 import pyarrow as pa
@@ -204,6 +205,8 @@ def test_keys_that_an_object_lacks_are_missing_and_types_must_go_together(tmp_pa
     assert read_table(path, Data(source="x")).to_dict(as_series=False) == {"a": [1.0, 2.5], "b": [None, "x"]}
     path.write_text('{"a": true, "b": 1}\n{"a": 1, "b": 2}\n')
     assert refusal(path).got == "several under 'a'"
+    path.write_text("{}\n")
+    assert refusal(path).got == "0 column names and no rows"
     (tmp_path / "t.json").write_text('[{"a": 1}]')
     assert refusal(tmp_path / "t.json").got == "one JSON array"
 
@@ -220,11 +223,28 @@ def test_sheets_are_chosen_by_name_and_repeated_headers_refused(tmp_path):
     made = read_source(path, Data(source="x"))
     assert made.plan.sheet == "first"
     assert made.table.to_dict(as_series=False) == {"a": [1, 2], "b": [None, "x"]}
+    assert made.table.schema["a"] == pl.Int64
     assert "'a' more than once" in refusal(path, sheet="second").got
     assert "'second'" in refusal(path, sheet="third").got
     assert refusal(path, sheet="empty").got
     renamed = read_table(path, Data(source="x", sheet="second", columns=("a", "b"), header=True))
     assert renamed.columns == ["a", "b"]
+
+
+def test_times_and_columns_without_values_of_a_sheet(tmp_path, capfd):
+    frame = pl.DataFrame(
+        {
+            "when": [date(2020, 1, n + 1) for n in range(9)],
+            "half": [n / 2 for n in range(9)],
+            "none": [None] * 9,
+        }
+    )
+    frame.write_excel(tmp_path / "t.xlsx")
+    made = read_table(tmp_path / "t.xlsx", Data(source="x"))
+    assert made["when"][0].startswith("2020-01-01")
+    assert made["half"].to_list() == frame["half"].to_list()
+    assert made["none"].null_count() == 9
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.arrow", "t.xlsx", "t.csv.gz", "t.zst"])

@@ -83,7 +83,7 @@ def read_source(source: Path | str, data: Data) -> Reading:
         with _local(place) as path:
             reading = _reader(path, data, place)(path, data, place.shown)
     table = reading.table
-    if table.height == 0:
+    if table.height == 0 or table.width == 0:
         raise SourceError(
             expected="a table with rows",
             got=f"{table.width} column names and no rows",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,8 @@ def read_workbook(path: Path, data: Data, where: str) -> Reading:
         ) from None
     sheet = _sheet(workbook.sheet_names, data, where)
     try:
-        table, header = _table(workbook, sheet, data, where)
+        with _quiet():
+            table, header = _table(workbook, sheet, data, where)
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
         raise SourceError(
             expected="a sheet of rows and columns",
@@ -45,10 +49,30 @@ def read_workbook(path: Path, data: Data, where: str) -> Reading:
             where=f"{where}, sheet {sheet!r}",
             next_step="keep one table on the sheet, from its first cell on, or export CSV",
         ) from None
-    table = table.with_columns(
-        without_markers(series, data.missing) for series in table.get_columns() if series.dtype == pl.String
-    )
+    table = pl.DataFrame([_plain(series, data.missing) for series in table.get_columns()])
     return Reading(table, msgspec.structs.replace(data, format="excel", sheet=sheet, header=header))
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """The reader warns of each column without values, on the terminal; such a column is no news."""
+    logger = logging.getLogger("fastexcel")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _plain(series: pl.Series, missing: tuple[str, ...]) -> pl.Series:
+    """A column without markers; whole numbers are integers, of which a workbook knows nothing."""
+    if series.dtype == pl.String:
+        return without_markers(series, missing)
+    if series.dtype == pl.Float64 and bool((series.drop_nulls() % 1 == 0).all()):
+        whole = series.cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == series.null_count() else series
+    return series
 
 
 def _sheet(names: list[str], data: Data, where: str) -> str:
