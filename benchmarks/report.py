@@ -78,7 +78,16 @@ def _controller() -> str:
 def _small() -> str:
     check, joins, fit = _results("row_check"), _results("joins"), _results("training_contention")
     median = check["median"]
+    taken = _results("snapshot")
+    snapshot = taken["median"]
     rows = [
+        [
+            f"snapshot of a table of {snapshot['table_mb']} MB, hashed, compressed and synced",
+            f"{snapshot['snapshot_mb_per_second']:.0f} MB/s, {snapshot['snapshot_cpu_seconds']:.2f} CPU s",
+            f"{snapshot['snapshot_over_plain']:.2f} x a plain synced write of as many bytes "
+            f"(load average {taken['load_average']:.1f} on {taken['machine']['cores']} cores)",
+            f"`{taken['command']}`",
+        ],
         [
             "contract check of one row, 14 columns",
             f"{median['check_us']:.1f} µs",
