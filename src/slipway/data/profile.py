@@ -97,7 +97,9 @@ def profile_table(
         passed, fine, windows = _passes(rows, options, progress)
     except (pl.exceptions.ComputeError, OSError) as error:
         raise unreadable(source, error) from None
-    return _judged(passed, fine, windows, source, options, skipped, progress)
+    # squares of numbers near the largest float overflow: what comes of them is not finite, and is not shown
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _judged(passed, fine, windows, source, options, skipped, progress)
 
 
 def _passes(

@@ -56,7 +56,9 @@ def labels(target: pl.Series, task: Task) -> Labels:
     text = (present.cast(pl.Int64) if whole else present).cast(pl.String)
     counted = text.value_counts(name="rows of it").sort(["rows of it", text.name], descending=[True, False])
     classes = tuple(counted.to_series(0).to_list())
-    values = np.column_stack([(text == name).to_numpy() for name in classes]).astype(np.float64)
+    values = np.zeros((len(text), len(classes)))
+    for at, name in enumerate(classes):
+        values[:, at] = (text == name).to_numpy()
     return Labels(task, rows, values, classes)
 
 

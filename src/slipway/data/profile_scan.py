@@ -42,8 +42,13 @@ def plain(frame: pl.LazyFrame) -> tuple[pl.LazyFrame, tuple[str, ...]]:
     return frame.select(made), tuple(skipped)
 
 
+#: Microseconds since 1970 of the years 1 to 9999; what lies beyond is no time of a calendar, and missing.
+_CALENDAR = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+
+
 def _moment(column: pl.Expr) -> pl.Expr:
-    return column.cast(pl.Datetime("us"))
+    moment = column.cast(pl.Datetime("us"))
+    return pl.when(moment.to_physical().is_between(*_CALENDAR)).then(moment)
 
 
 def _text(column: pl.Expr) -> pl.Expr:
