@@ -15,14 +15,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from slipway.data.tables import TYPE_NAMES, canonical
 
 BLOCK_ROWS = 65_536
 
 #: What a digest takes without a copy of it.
-Buffer = bytes | NDArray[Any]
+Buffer = bytes | memoryview
 #: Name and type (int, float, bool, text) of each column, in order.
 Schema = tuple[tuple[str, str], ...]
 
@@ -63,7 +62,7 @@ def block_digest(block: pl.DataFrame) -> str:
     for series in block.get_columns():
         # where no cell is missing the bits need no look at the cells
         known = series.null_count() == 0
-        digest.update(bytes(-(-len(series) // 8)) if known else np.packbits(series.is_null().to_numpy()))
+        digest.update(bytes(-(-len(series) // 8)) if known else np.packbits(series.is_null().to_numpy()).data)
         for part in _CELLS[TYPE_NAMES[series.dtype.base_type()]](series):
             digest.update(part)
     return digest.hexdigest()
@@ -71,18 +70,18 @@ def block_digest(block: pl.DataFrame) -> str:
 
 def _numbers(series: pl.Series) -> list[Buffer]:
     dtype = "<i8" if series.dtype == pl.Int64 else "<f8"
-    return [np.ascontiguousarray(series.fill_null(0).to_numpy(), dtype=dtype)]
+    return [np.ascontiguousarray(series.fill_null(0).to_numpy(), dtype=dtype).data]
 
 
 def _booleans(series: pl.Series) -> list[Buffer]:
-    return [series.fill_null(value=False).to_numpy().astype(np.uint8)]
+    return [series.fill_null(value=False).to_numpy().astype(np.uint8).data]
 
 
 def _texts(series: pl.Series) -> list[Buffer]:
     filled = series.fill_null("")
     lengths = np.ascontiguousarray(filled.str.len_bytes().to_numpy(), dtype="<u4")
     joined: Any = filled.str.join("").item() if len(filled) else ""
-    return [lengths, str(joined).encode()]
+    return [lengths.data, str(joined).encode()]
 
 
 _CELLS: dict[str, Callable[[pl.Series], list[Buffer]]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import product
 from typing import Any
 
@@ -110,7 +111,7 @@ def _combinations(
 
 def _opendp() -> Any:
     try:
-        import opendp.prelude as dp  # pyright: ignore[reportMissingImports]  (an optional dependency)
+        dp: Any = import_module("opendp.prelude")  # optional, and typed differently where it is absent
     except ImportError:
         raise UsageError(
             expected="the library OpenDP",
