@@ -37,7 +37,7 @@ def demo(
     emit(msgspec.structs.replace(ending, events=[one for one in ending.events if one.kind in KINDS]))
     table(
         "\nWhat happened",
-        ["row", "event", "of", "labels or rows", "e-value", "loss difference"],
+        ["row", "event", "of", "labels/rows", "e-value", "loss difference"],
         [
             (
                 event.row,
