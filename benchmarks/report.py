@@ -50,7 +50,7 @@ def _serving() -> str:
     return (
         _table(header, rows)
         + f"\n\n{document['date'][:10]}, {document['machine']['cores']} cores, load average "
-        + f"{document['load_average_before']:.1f} before the run (other programs were at work), "
+        + f"{document['load_average_before']:.1f} before the run, "
         + f"one durable append {before:.2f} ms before and {after:.2f} ms after it. "
         + f"Medians; command: `{document['command']}`."
     )
