@@ -7,6 +7,7 @@ decides. How the stream is cut into batches does not change a bit of what it say
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -25,7 +26,7 @@ Kind = Literal["shadow", "bake"]
 _FEW = 16
 
 
-class _Guard:
+class _Guard(ABC):
     """What both guards share: a comparison, a budget of labels and the exact stop."""
 
     kind: Kind
@@ -112,17 +113,17 @@ class _Guard:
             f"on {self.n:,} labelled pairs"
         )
 
-    def _crossed(self, comparison: PairedComparison) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _crossed(self, comparison: PairedComparison) -> bool: ...
 
-    def _outcome(self) -> Outcome:
-        raise NotImplementedError
+    @abstractmethod
+    def _outcome(self) -> Outcome: ...
 
-    def _message(self, outcome: Outcome) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _message(self, outcome: Outcome) -> str: ...
 
-    def _guarantee(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _guarantee(self) -> str: ...
 
 
 class ShadowGuard(_Guard):
